@@ -1,0 +1,184 @@
+//! Claims: one register a source, which says which job took which version of it.
+//!
+//! ```text
+//! absent ──> {job, version} ──> {job, version, was} ──> ...      only ever replaced, each time under a condition
+//! ```
+//!
+//! The owner of a source is the job of its claim if that is done, else the one it `was`. A claim is never deleted and never
+//! takes a value again, so "what I saw is still there" is all a job needs to know when it lays its own.
+
+use serde::{Deserialize, Serialize};
+
+use super::identity::{JobId, SourceId, SourceName, Version};
+use super::intent::Intent;
+use super::lake::Lake;
+use super::outcome::State;
+use super::settle;
+use super::stage::JobSource;
+use super::{LakeError, some_at_a_time};
+use crate::store::{LakeKey, Pending, Put, Replace};
+
+/// Who took a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The job.
+    pub job: JobId,
+    /// What it read of the source.
+    pub version: Version,
+    /// The done job that owned the source when this claim was laid.
+    pub was: Option<Owner>,
+}
+
+/// A done job whose rows of a source are the ones that count.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The job.
+    pub job: JobId,
+    /// What it read of the source.
+    pub version: Version,
+}
+
+/// Where raw objects are: what a source is right now.
+pub trait Sources: Send + Sync {
+    /// The version that is there now, or nothing. Not answered from an earlier listing.
+    fn version_now<'a>(&'a self, name: &'a SourceName) -> Pending<'a, Option<Version>>;
+}
+
+/// What is to be done about a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nobody owns it: load it, with a claim laid over this one.
+    Free {
+        /// The claim of a dead job, or nothing.
+        over: Option<Claim>,
+    },
+    /// Its rows are in the lake.
+    Loaded {
+        /// The job that loaded it.
+        job: JobId,
+    },
+    /// Its rows are in the lake, and the object has been replaced since. It must not be loaded beside them.
+    Overwritten {
+        /// The job that loaded it, and what it read.
+        owner: Owner,
+        /// What is there now.
+        now: Version,
+        /// The claim a replacement would be laid over.
+        over: Claim,
+    },
+    /// It was loaded and is there no more. Its rows stay.
+    Missing {
+        /// The job that loaded it.
+        job: JobId,
+    },
+}
+
+/// Looks at a source: settles the job of its claim first, if that has no outcome yet.
+pub async fn look(lake: &Lake, name: &SourceName, sources: &impl Sources) -> Result<Look, LakeError> {
+    let Some(claim) = read(lake, name).await? else {
+        return Ok(Look::Free { over: None });
+    };
+    let owner = match settle::state(lake, &claim.job).await? {
+        State::Done => Some(Owner {
+            job: claim.job.clone(),
+            version: claim.version.clone(),
+        }),
+        State::Dead => claim.was.clone(),
+    };
+    let Some(owner) = owner else {
+        return Ok(Look::Free { over: Some(claim) });
+    };
+    // After the claim: a version that was seen before it may be the older one.
+    Ok(match sources.version_now(name).await? {
+        None => Look::Missing { job: owner.job },
+        Some(now) if now == owner.version => Look::Loaded { job: owner.job },
+        Some(now) => Look::Overwritten {
+            owner,
+            now,
+            over: claim,
+        },
+    })
+}
+
+/// Whether all claims of a job are in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Laid {
+    /// All name the job, and one was laid by this call: so far the job had not been decided.
+    Now,
+    /// All named the job already.
+    Before,
+    /// One of them names another job, so this one can never be done.
+    Lost,
+}
+
+/// Lays the claims of a job, each over the one its intent expects.
+pub(super) async fn lay(lake: &Lake, intent: &Intent) -> Result<Laid, LakeError> {
+    let mut claims = intent.sources.iter().map(|source| {
+        let (lake, job, source) = (lake.clone(), intent.job.clone(), source.clone());
+        async move { lay_one(&lake, &job, &source).await }
+    });
+    // The first one alone: of two jobs over the same sources one then loses before it is in the other's way.
+    let mut laid = match claims.next() {
+        None => Laid::Before,
+        Some(first) => first.await?,
+    };
+    if laid != Laid::Lost {
+        for one in some_at_a_time(claims, |one| *one != Laid::Lost).await? {
+            laid = match (laid, one) {
+                (Laid::Lost, _) | (_, Laid::Lost) => Laid::Lost,
+                (Laid::Now, _) | (_, Laid::Now) => Laid::Now,
+                (Laid::Before, Laid::Before) => Laid::Before,
+            };
+        }
+    }
+    Ok(laid)
+}
+
+async fn lay_one(lake: &Lake, job: &JobId, source: &JobSource) -> Result<Laid, LakeError> {
+    let key = key_of(&source.name.id());
+    let ours = Claim {
+        job: job.clone(),
+        version: source.version.clone(),
+        was: source.was.clone(),
+    };
+    let bytes = lake.to_json(&ours);
+    match &source.over {
+        None => {
+            if lake.store().put_if_absent(&key, bytes.into()).await? == Put::Written {
+                return Ok(Laid::Now);
+            }
+        }
+        Some(expected) => {
+            let Some((there, tag)) = lake.read_json::<Claim>(&key).await? else {
+                return Err(deleted(&key));
+            };
+            if there == *expected {
+                match lake.store().put_if_match(&key, bytes, &tag).await? {
+                    Replace::Written => return Ok(Laid::Now),
+                    Replace::Changed => {}
+                    Replace::Absent => return Err(deleted(&key)),
+                }
+            }
+        }
+    }
+    // Somebody was here: a twin, another job, or we ourselves with an answer that got lost.
+    match read(lake, &source.name).await? {
+        Some(there) if there.job == *job => Ok(Laid::Before),
+        Some(_) => Ok(Laid::Lost),
+        None => Err(deleted(&key)),
+    }
+}
+
+async fn read(lake: &Lake, name: &SourceName) -> Result<Option<Claim>, LakeError> {
+    Ok(lake.read_json(&key_of(&name.id())).await?.map(|(claim, _)| claim))
+}
+
+fn key_of(source: &SourceId) -> LakeKey {
+    LakeKey::new(format!("_lakebed/claims/{source}.json")).expect("an id is a component")
+}
+
+fn deleted(key: &LakeKey) -> LakeError {
+    LakeError::Damaged {
+        what: format!("{key} was there and is gone"),
+    }
+}

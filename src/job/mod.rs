@@ -1,0 +1,138 @@
+//! How a job is published: decided first, then published, and anybody finishes any job.
+//!
+//! ```text
+//! look ──> free sources ──> stage ──> intent ──> settle ──────────────────────────────> answer
+//!  │ a claim without outcome: settle     (one     lay the claims; all in place: publish    done, or
+//!  │ its job first, whoever began it     object)  the files, else the job is dead;         dead: look
+//!  └ the owner has this version: loaded           then the outcome                         again
+//! ```
+//!
+//! Three kinds of object decide everything, each written conditionally:
+//!
+//! - `_lakebed/claims/<source>.json`, one register a source: which job took which version of it.
+//! - `_lakebed/open/<job>`, the intent: all it takes to publish the job, also for somebody else.
+//! - `_lakebed/jobs/<job>.json`, the outcome: done or dead, once and for ever.
+//!
+//! There is no lease and no clock: a crashed job is finished by the next one who meets its claim, from its intent. A step
+//! may be done twice or by two at once; each is conditional or leaves the same state. A file becomes visible only after all
+//! claims of its job are laid, so of two jobs with a source in common one is dead before it published anything.
+//!
+//! Knows nothing of records, schemas or Parquet: files are keys, bytes and checksums.
+
+pub mod claim;
+mod error;
+pub mod identity;
+pub mod intent;
+pub mod lake;
+pub mod outcome;
+pub mod settle;
+pub mod shape;
+pub mod stage;
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+pub use error::LakeError;
+
+use intent::Intent;
+use lake::Lake;
+use outcome::{Outcome, State};
+use stage::PreparedJob;
+
+/// The newest version of the lake's records that is known here.
+const RECORD_VERSION: u32 = 1;
+/// Requests of one job under way at once.
+const REQUESTS_MAX: usize = 16;
+/// Attempts before a load that others keep winning is given back.
+const ROUNDS_MAX: u32 = 10;
+
+/// How a published job ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Its rows are in the lake. The outcome is what counts, also where a twin's files were published and not ours.
+    Done(Box<Outcome>),
+    /// Another job took one of its sources, or an upload of it was thrown away. It left nothing: look again.
+    Dead,
+}
+
+/// Publishes a prepared job, or joins a twin that published it first.
+///
+/// An error before the intent was sent leaves the uploads open; after it nothing is cleaned up, because nobody knows what
+/// took effect. Whoever meets the job next finishes it.
+pub async fn publish(lake: &Lake, prepared: PreparedJob) -> Result<Answer, LakeError> {
+    let job = prepared.job().id().clone();
+    let (intent, small) = Intent::of(&prepared);
+    let outcome = if intent.put(lake, &small).await? {
+        settle::finish(lake, intent, settle::Bodies::Held(small)).await?
+    } else {
+        prepared.discard(lake).await?;
+        settle::settle(lake, &job).await?
+    };
+    Ok(match outcome.state {
+        State::Done => Answer::Done(Box::new(outcome)),
+        State::Dead => Answer::Dead,
+    })
+}
+
+/// Looks, stages and publishes until no job of it died. `once` gives nothing when its job is dead; between attempts a
+/// growing, random time passes, so that those who met once do not meet again.
+///
+/// Fails as `once` does, or with [`LakeError::Contended`].
+pub async fn load_with_retry<T, E, F>(mut once: impl FnMut() -> F) -> Result<T, E>
+where
+    F: Future<Output = Result<Option<T>, E>>,
+    E: From<LakeError>,
+{
+    for round in 0..ROUNDS_MAX {
+        if let Some(loaded) = once().await? {
+            return Ok(loaded);
+        }
+        let longest_ms = 50u64 << round.min(7);
+        let jitter_ms = RandomState::new().hash_one(round) % longest_ms;
+        tokio::time::sleep(Duration::from_millis(jitter_ms)).await;
+    }
+    Err(LakeError::Contended { rounds: ROUNDS_MAX }.into())
+}
+
+/// Runs futures, begun in order and some at a time, as long as their results say to go on.
+///
+/// Those begun are waited for even after an error, so that none of our requests lands after we have answered. Results come
+/// in the order of completion.
+async fn some_at_a_time<T: Send + 'static, F>(
+    futures: impl Iterator<Item = F>,
+    go_on: impl Fn(&T) -> bool,
+) -> Result<Vec<T>, LakeError>
+where
+    F: Future<Output = Result<T, LakeError>> + Send + 'static,
+{
+    let mut waiting = futures.fuse();
+    let mut running = JoinSet::new();
+    let mut results = Vec::new();
+    let mut failed = None;
+    let mut stopped = false;
+    loop {
+        while !stopped && running.len() < REQUESTS_MAX {
+            let Some(next) = waiting.next() else { break };
+            running.spawn(next);
+        }
+        match running.join_next().await {
+            None => break,
+            Some(Ok(Ok(result))) => {
+                stopped |= !go_on(&result);
+                results.push(result);
+            }
+            Some(Ok(Err(error))) => {
+                stopped = true;
+                failed.get_or_insert(error);
+            }
+            Some(Err(ended)) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(shutdown) => unreachable!("tasks are neither detached nor aborted: {shutdown}"),
+            },
+        }
+    }
+    failed.map_or(Ok(results), Err)
+}

@@ -1,0 +1,223 @@
+//! Settling: brings a job, our own or anybody else's, to its outcome.
+//!
+//! ```text
+//! a. an outcome?  ──> that counts
+//! b. claims       ──> one names another job: dead
+//! c. files        ──> quarantine, then data, write-once; an upload is gone and so is its file: dead
+//! e. outcome      ──> the first one written counts. done: the intent goes. dead: the files go, the intent stays
+//! ```
+//!
+//! Every step may be stopped after any request and begun again by anybody, also while the first one still runs. Files are
+//! deleted only when the outcome says dead, which it then says for ever.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::claim::{self, Laid};
+use super::identity::JobId;
+use super::intent::{self, Held, Intent, IntentFile, damaged};
+use super::lake::Lake;
+use super::outcome::{self, Outcome, State};
+use super::stage::{FileKind, LakeFile, abort_uploads};
+use super::{LakeError, some_at_a_time};
+use crate::store::{Body, Checksum, Compared, Complete, LakeKey, Part, Put, UploadId};
+
+/// Brings a job that a claim or an intent names to its outcome.
+///
+/// A job without intent and outcome is [`LakeError::Damaged`].
+pub async fn settle(lake: &Lake, job: &JobId) -> Result<Outcome, LakeError> {
+    if let Some(outcome) = outcome::read(lake, job).await? {
+        return found(lake, outcome).await;
+    }
+    if let Some(stored) = intent::read(lake, job).await? {
+        let bodies = Bodies::InIntent(stored.intent.files.iter().map(|file| stored.range(file)).collect());
+        return finish(lake, stored.intent, bodies).await;
+    }
+    // Gone between the two reads: then it has ended.
+    match outcome::read(lake, job).await? {
+        Some(outcome) => found(lake, outcome).await,
+        None => Err(without_trace(job)),
+    }
+}
+
+/// The state [`settle`] comes to, remembered. A claim that is read afterwards may be judged by it: the job of a claim that
+/// is in place is not replaced.
+pub(super) async fn state(lake: &Lake, job: &JobId) -> Result<State, LakeError> {
+    if let Some(state) = lake.remembered(job) {
+        return Ok(state);
+    }
+    let state = settle(lake, job).await?.state;
+    lake.remember(job, state);
+    Ok(state)
+}
+
+/// Where the bytes of an intent's small files are read from, file by file.
+pub(super) enum Bodies {
+    /// Here: the intent is our own.
+    Held(Vec<Option<Body>>),
+    /// In the intent's object, at these bytes.
+    InIntent(Vec<Option<Range<u64>>>),
+}
+
+/// Steps b to e, for an intent that is in the lake.
+pub(super) async fn finish(lake: &Lake, intent: Intent, bodies: Bodies) -> Result<Outcome, LakeError> {
+    let intent = Arc::new(intent);
+    let laid = claim::lay(lake, &intent).await?;
+    // All of them laid before us: then the job may have ended long ago, and its files been compacted away since. If we laid
+    // one it had not ended, and the request is saved.
+    let ended = if laid == Laid::Before {
+        outcome::read(lake, &intent.job).await?
+    } else {
+        None
+    };
+    let outcome = match ended {
+        Some(outcome) => {
+            // A late twin's intent: its uploads were not used. Those that were are no uploads any more.
+            abort_uploads(lake, intent.uploads()).await?;
+            outcome
+        }
+        None if laid == Laid::Lost => outcome::put(lake, intent.outcome(State::Dead)).await?,
+        None => match publish(lake, &intent, bodies).await? {
+            Published::Whole => outcome::put(lake, intent.outcome(State::Done)).await?,
+            Published::UploadGone => outcome::put(lake, intent.outcome(State::Dead)).await?,
+            // Somebody else has come to the end meanwhile, or something is wrong.
+            Published::IntentGone => outcome::read(lake, &intent.job)
+                .await?
+                .ok_or_else(|| without_trace(&intent.job))?,
+            Published::Unlike(key) => outcome::read(lake, &intent.job)
+                .await?
+                .ok_or_else(|| LakeError::Unlike {
+                    key,
+                    job: intent.job.clone(),
+                })?,
+        },
+    };
+    match outcome.state {
+        State::Done => lake.store().delete(&intent::key_of(&intent.job)).await?,
+        State::Dead => {
+            // Both lists: a late twin's intent may have cut its files otherwise.
+            let mut keys = outcome.keys();
+            keys.extend(intent.files.iter().map(|held| held.file.key.clone()));
+            delete_all(lake, keys).await?;
+            abort_uploads(lake, intent.uploads()).await?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// An outcome that was there already. Who wrote it may have been stopped before the files of a dead job were gone.
+async fn found(lake: &Lake, outcome: Outcome) -> Result<Outcome, LakeError> {
+    if outcome.state == State::Dead {
+        delete_all(lake, outcome.keys()).await?;
+    }
+    Ok(outcome)
+}
+
+async fn delete_all(lake: &Lake, keys: BTreeSet<LakeKey>) -> Result<(), LakeError> {
+    let deletes = keys.into_iter().map(|key| {
+        let lake = lake.clone();
+        async move { Ok(lake.store().delete(&key).await?) }
+    });
+    some_at_a_time(deletes, |()| true).await.map(drop)
+}
+
+/// How the publishing of a job's files, or of one of them, came out.
+#[derive(Debug, PartialEq)]
+enum Published {
+    /// In the lake, as the intent says.
+    Whole,
+    /// Neither the upload nor the file is there: nobody can make this job whole.
+    UploadGone,
+    /// The intent went while its bytes were read.
+    IntentGone,
+    /// Something else is there.
+    Unlike(LakeKey),
+}
+
+async fn publish(lake: &Lake, intent: &Arc<Intent>, bodies: Bodies) -> Result<Published, LakeError> {
+    let bodies = Arc::new(bodies);
+    // Quarantine first: whoever sees the rows of a job also finds what was rejected of it.
+    for quarantine in [true, false] {
+        let files = (0..intent.files.len())
+            .filter(|&n| matches!(intent.files[n].file.kind, FileKind::Quarantine { .. }) == quarantine);
+        let publishing = files.map(|n| {
+            let (lake, intent, bodies) = (lake.clone(), Arc::clone(intent), Arc::clone(&bodies));
+            async move { publish_one(&lake, &intent.job, &intent.files[n], &bodies, n).await }
+        });
+        let published = some_at_a_time(publishing, |published| *published == Published::Whole).await?;
+        if let Some(fault) = published.into_iter().find(|published| *published != Published::Whole) {
+            return Ok(fault);
+        }
+    }
+    Ok(Published::Whole)
+}
+
+async fn publish_one(
+    lake: &Lake,
+    job: &JobId,
+    IntentFile { file, content }: &IntentFile,
+    bodies: &Bodies,
+    n: usize,
+) -> Result<Published, LakeError> {
+    if let Held::Upload { id, parts } = content {
+        return publish_upload(lake, file, id, parts).await;
+    }
+    // Held until the file is written: this many bytes are in memory.
+    let mut _in_memory = None;
+    let body = match bodies {
+        Bodies::Held(bodies) => bodies[n].clone(),
+        Bodies::InIntent(ranges) => {
+            _in_memory = Some(lake.memory_for(file.size).await);
+            match &ranges[n] {
+                None => None,
+                Some(range) => match lake.store().get_range(&intent::key_of(job), range.clone()).await? {
+                    None => return Ok(Published::IntentGone),
+                    Some(bytes) if bytes.len() as u64 == file.size && Checksum::of(&bytes) == file.sha256 => {
+                        Some(bytes.into())
+                    }
+                    Some(_) => {
+                        return Err(damaged(
+                            &intent::key_of(job),
+                            &format!("has not the bytes of {}", file.key),
+                        ));
+                    }
+                },
+            }
+        }
+    };
+    let body = body.expect("what is no upload has bytes");
+    match lake.store().put_if_absent(&file.key, body).await? {
+        Put::Written => Ok(Published::Whole),
+        Put::Exists => Ok(
+            match lake.store().compare(&file.key, file.size, &file.sha256, &[]).await? {
+                Compared::Same => Published::Whole,
+                // There a moment ago: only files of dead jobs are deleted, so the outcome tells.
+                Compared::Absent | Compared::Different => Published::Unlike(file.key.clone()),
+            },
+        ),
+    }
+}
+
+async fn publish_upload(lake: &Lake, file: &LakeFile, id: &UploadId, parts: &[Part]) -> Result<Published, LakeError> {
+    if lake.store().complete_upload_if_absent(&file.key, id, parts).await? == Complete::Written {
+        return Ok(Published::Whole);
+    }
+    Ok(
+        match lake.store().compare(&file.key, file.size, &file.sha256, parts).await? {
+            Compared::Same => {
+                // Completed by a twin who was stopped before the upload was gone, perhaps.
+                lake.store().abort_upload(&file.key, id).await?;
+                Published::Whole
+            }
+            Compared::Absent => Published::UploadGone,
+            Compared::Different => Published::Unlike(file.key.clone()),
+        },
+    )
+}
+
+fn without_trace(job: &JobId) -> LakeError {
+    LakeError::Damaged {
+        what: format!("job {job} is claimed, and has neither intent nor outcome"),
+    }
+}

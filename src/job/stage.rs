@@ -1,0 +1,301 @@
+//! What a job is, and the files prepared for it. Nothing here is visible in the lake yet.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::claim::{Claim, Owner};
+use super::identity::{JobId, Naming, Plan, SourceName, Version};
+use super::lake::Lake;
+use super::{LakeError, some_at_a_time};
+use crate::store::{Body, Checksum, LakeKey, Part, UploadId};
+
+/// From this size a file is an upload; smaller ones travel in the intent.
+pub const UPLOAD_BYTES_MIN: u64 = 8 << 20;
+
+/// A source of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSource {
+    /// Where it is.
+    #[serde(flatten)]
+    pub name: SourceName,
+    /// What was read of it.
+    #[serde(flatten)]
+    pub version: Version,
+    /// The claim this job's own is laid over: what [`look`](super::claim::look) found, or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Claim>,
+    /// The done job that owned the source then, which this one replaces. Nothing for a free source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Owner>,
+}
+
+/// Source versions that are read together, with one plan, over what was claimed before.
+#[derive(Clone, Debug)]
+pub struct Job {
+    id: JobId,
+    plan: Plan,
+    sources: Vec<JobSource>,
+}
+
+impl Job {
+    /// Names the job. Sources are put in order, so that every job lays its claims in the same one; a source that is given
+    /// twice is an error of the caller and makes the job unsound when it is prepared.
+    ///
+    /// A job that died is never tried again under its name: by then its claims lie there, and what is laid over them has
+    /// another.
+    pub fn new(plan: &Plan, mut sources: Vec<JobSource>) -> Self {
+        sources.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut hash = Naming::of("job");
+        hash.text(plan.id().as_str());
+        hash.number(sources.len() as i128);
+        for source in &sources {
+            hash.source(&source.name, &source.version);
+            hash.optional(source.over.as_ref().map(|claim| claim.job.as_str()));
+            if let Some(claim) = &source.over {
+                hash.version(&claim.version);
+            }
+            for owner in [
+                source.over.as_ref().and_then(|claim| claim.was.as_ref()),
+                source.was.as_ref(),
+            ] {
+                hash.optional(owner.map(|owner| owner.job.as_str()));
+                if let Some(owner) = owner {
+                    hash.version(&owner.version);
+                }
+            }
+        }
+        Self {
+            id: hash.job(),
+            plan: plan.clone(),
+            sources,
+        }
+    }
+
+    /// The name; the names of the job's files begin with it.
+    pub fn id(&self) -> &JobId {
+        &self.id
+    }
+
+    /// What it is read with.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The sources, in the order that [`RowsOf::source`] counts in.
+    pub fn sources(&self) -> &[JobSource] {
+        &self.sources
+    }
+}
+
+/// What the lake records of a file for ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LakeFile {
+    /// Where it is.
+    pub key: LakeKey,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of its content.
+    pub sha256: Checksum,
+    /// What it holds.
+    #[serde(flatten)]
+    pub kind: FileKind,
+    /// Whose rows (or quarantine entries) lie where, without a gap.
+    pub rows_of: Vec<RowsOf>,
+}
+
+/// What a file holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum FileKind {
+    /// Rows of one table and hour.
+    Data {
+        /// The table.
+        table: String,
+        /// The hour in UTC, `2019-10-12T02`.
+        hour: String,
+        /// Rows in the file.
+        rows: u64,
+    },
+    /// Rejected records.
+    Quarantine {
+        /// Entries in the file.
+        entries: u64,
+    },
+}
+
+impl FileKind {
+    /// Rows, or entries.
+    pub fn rows(&self) -> u64 {
+        match self {
+            Self::Data { rows, .. } => *rows,
+            Self::Quarantine { entries } => *entries,
+        }
+    }
+}
+
+/// The rows of one source in one file: they lie together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowsOf {
+    /// Which of the job's sources, from 0.
+    pub source: usize,
+    /// The first of its rows, from 0.
+    pub first_row: u64,
+    /// How many.
+    pub rows: u64,
+}
+
+/// A finished file that waits for the decision.
+#[derive(Clone, Debug)]
+pub struct PreparedFile {
+    /// What will be recorded of it.
+    pub file: LakeFile,
+    /// Where its bytes are.
+    pub content: Content,
+}
+
+/// Where the bytes of a prepared file are.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Here, in memory or in a spool file.
+    Small(Body),
+    /// In the store, as an upload left open.
+    Upload {
+        /// The upload.
+        id: UploadId,
+        /// All its parts, in order.
+        parts: Vec<Part>,
+    },
+}
+
+/// A job with all its files, checked.
+#[derive(Debug)]
+pub struct PreparedJob {
+    job: Job,
+    files: Vec<PreparedFile>,
+    counts: Value,
+}
+
+impl PreparedJob {
+    /// Checks that keys, sizes and rows fit together. `counts` is the caller's report on the job; it is kept in the outcome
+    /// as it is.
+    ///
+    /// On an error nothing was written, and the uploads are still open.
+    pub fn new(job: Job, files: Vec<PreparedFile>, counts: Value) -> Result<Self, LakeError> {
+        let prepared = Self { job, files, counts };
+        refuse_replacing(&prepared.job.id, &prepared.job.sources)?;
+        match prepared.fault() {
+            None => Ok(prepared),
+            Some(why) => Err(LakeError::Unsound {
+                job: prepared.job.id,
+                why,
+            }),
+        }
+    }
+
+    /// The job.
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+
+    /// Its files.
+    pub fn files(&self) -> &[PreparedFile] {
+        &self.files
+    }
+
+    /// The caller's report.
+    pub fn counts(&self) -> &Value {
+        &self.counts
+    }
+
+    /// Throws the open uploads away: a job that is not published, or that a twin publishes.
+    pub async fn discard(self, lake: &Lake) -> Result<(), LakeError> {
+        let uploads = self.files.into_iter().filter_map(|prepared| match prepared.content {
+            Content::Upload { id, .. } => Some((prepared.file.key, id)),
+            Content::Small(_) => None,
+        });
+        abort_uploads(lake, uploads).await
+    }
+
+    fn fault(&self) -> Option<String> {
+        if self.job.sources.is_empty() {
+            return Some("it has no source".into());
+        }
+        if let Some(pair) = self.job.sources.windows(2).find(|pair| pair[0].name == pair[1].name) {
+            return Some(format!("{} stands in it twice", pair[0].name));
+        }
+        let mut keys = BTreeSet::new();
+        for PreparedFile { file, content } in &self.files {
+            let key = &file.key;
+            if !keys.insert(key) {
+                return Some(format!("{key} stands in it twice"));
+            }
+            if let Some(why) = fault_of(&self.job.id, self.job.sources.len(), file) {
+                return Some(why);
+            }
+            let bytes = match content {
+                Content::Small(body) if body.size() >= UPLOAD_BYTES_MIN => {
+                    return Some(format!("{key} has {} bytes and is no upload", body.size()));
+                }
+                Content::Small(body) => body.size(),
+                Content::Upload { parts, .. } => parts.iter().map(|part| part.size).sum(),
+            };
+            if bytes != file.size {
+                return Some(format!(
+                    "{key} should have {} bytes, and {bytes} were prepared",
+                    file.size
+                ));
+            }
+        }
+        None
+    }
+}
+
+/// Publishing such a job takes one step more than there is here: the rows of the job it replaces would stay beside its own.
+pub(super) fn refuse_replacing(job: &JobId, sources: &[JobSource]) -> Result<(), LakeError> {
+    if sources.iter().any(|source| source.was.is_some()) {
+        return Err(LakeError::Replaces { job: job.clone() });
+    }
+    Ok(())
+}
+
+/// What is wrong with a file of a job, if anything. Asked of every file that comes out of a record of the lake too: a job
+/// writes and deletes under its own name alone.
+pub(super) fn fault_of(job: &JobId, sources: usize, file: &LakeFile) -> Option<String> {
+    let LakeFile { key, kind, rows_of, .. } = file;
+    if !key
+        .file_name()
+        .strip_prefix(job.as_str())
+        .is_some_and(|rest| rest.starts_with('-'))
+    {
+        return Some(format!("{key} is not named after it"));
+    }
+    let place = match kind {
+        FileKind::Data { table, .. } => format!("{table}/"),
+        FileKind::Quarantine { .. } => "_lakebed/quarantine/".to_owned(),
+    };
+    if !key.as_str().starts_with(&place) {
+        return Some(format!("{key} does not lie in {place}"));
+    }
+    let mut next = (0, 0);
+    for rows in rows_of {
+        if rows.source < next.0 || rows.source >= sources || rows.first_row != next.1 {
+            return Some(format!("the rows of {key} are not laid out source by source"));
+        }
+        next = (rows.source + 1, rows.first_row.saturating_add(rows.rows));
+    }
+    (next.1 != kind.rows()).then(|| format!("{key} has {} rows, and its sources {}", kind.rows(), next.1))
+}
+
+/// Throws uploads away, some at a time. Those completed or aborted before are passed over.
+pub(super) async fn abort_uploads(
+    lake: &Lake,
+    uploads: impl Iterator<Item = (LakeKey, UploadId)>,
+) -> Result<(), LakeError> {
+    let aborts = uploads.map(|(key, id)| {
+        let lake = lake.clone();
+        async move { Ok(lake.store().abort_upload(&key, &id).await?) }
+    });
+    some_at_a_time(aborts, |()| true).await.map(drop)
+}

@@ -1,0 +1,5 @@
+//! Rows are gathered by table and hour until their files can be written.
+
+pub mod buckets;
+pub mod hour;
+mod spill;

@@ -1,0 +1,76 @@
+//! Rows that do not fit the memory budget wait in an unnamed file, compressed.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use crate::record::TableRows;
+use crate::record::time::Instant;
+
+/// Fast, and still halves what goes to the disk.
+const LEVEL: i32 = 1;
+
+/// Where some rows of one partition stand in the spill file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment {
+    offset: u64,
+    bytes: u64,
+    /// How many rows.
+    pub rows: usize,
+}
+
+/// A spill file; made when the first rows are spilled, gone with the process.
+#[derive(Debug)]
+pub(super) struct SpillFile {
+    dir: PathBuf,
+    file: Option<File>,
+    end: u64,
+}
+
+impl SpillFile {
+    pub(super) fn new(dir: PathBuf) -> Self {
+        Self { dir, file: None, end: 0 }
+    }
+
+    /// Appends rows; they stay with the caller, who clears them.
+    pub(super) fn write(&mut self, rows: &TableRows) -> io::Result<Segment> {
+        let mut out = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
+        rows.columns.iter().try_for_each(|column| column.write_to(&mut out))?;
+        for (time, weight) in rows.times.iter().zip(&rows.weights) {
+            out.write_all(&time.seconds().to_le_bytes())?;
+            out.write_all(&time.nanos().to_le_bytes())?;
+            out.write_all(&weight.to_le_bytes())?;
+        }
+        let bytes = out.finish()?;
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(tempfile::tempfile_in(&self.dir)?),
+        };
+        file.write_all_at(&bytes, self.end)?;
+        let segment = Segment { offset: self.end, bytes: bytes.len() as u64, rows: rows.len() };
+        self.end += segment.bytes;
+        Ok(segment)
+    }
+
+    /// Replaces `rows` by those of a segment.
+    pub(super) fn read(&self, segment: Segment, rows: &mut TableRows) -> io::Result<()> {
+        let file = self.file.as_ref().ok_or_else(|| io::Error::other("nothing was spilled"))?;
+        let mut bytes = vec![0; segment.bytes as usize];
+        file.read_exact_at(&mut bytes, segment.offset)?;
+        let mut from = io::BufReader::new(zstd::stream::read::Decoder::with_buffer(bytes.as_slice())?);
+        rows.columns.iter_mut().try_for_each(|column| column.read_from(&mut from))?;
+        rows.times.clear();
+        rows.weights.clear();
+        for _ in 0..segment.rows {
+            let (mut seconds, mut nanos, mut weight) = ([0; 8], [0; 4], [0; 4]);
+            from.read_exact(&mut seconds)?;
+            from.read_exact(&mut nanos)?;
+            from.read_exact(&mut weight)?;
+            let time = Instant::new(i64::from_le_bytes(seconds), u32::from_le_bytes(nanos));
+            rows.times.push(time.ok_or_else(|| io::Error::other("a spilled event time is out of range"))?);
+            rows.weights.push(u32::from_le_bytes(weight));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,360 @@
+//! Connects the stages: raw objects of a job in, its finished files and counts out. Nothing is visible in the lake yet.
+//!
+//! ```text
+//! reader thread          blocks, in order          the staging thread and rayon
+//! read, inflate, cut ─────────(bounded)─────> parse blocks of the next wave   ┐ at the
+//!                    <──── spare buffers ──── add rows of this wave to        ┘ same time
+//!                                             partitions, encode full batches
+//! ```
+//!
+//! The only place that starts threads. On one core everything between the reader and the files runs on the staging thread.
+
+mod outputs;
+mod reading;
+mod rejects;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+
+use rayon::prelude::*;
+use tokio::runtime::Handle;
+
+use crate::job::lake::Lake;
+use crate::job::stage::{Job, PreparedFile};
+use crate::partition::buckets::{BucketError, BucketMemory, Buckets};
+use crate::record::{BlockRows, Reader, RecordPlan, SourceContext, TableTally};
+use crate::report::{JobReport, SourceReport, TableReport};
+use crate::source::blocks::Block;
+use crate::store::StoreError;
+use crate::table::Tables;
+use outputs::JobOutputs;
+use reading::{FromReader, SourceFile, Step};
+use rejects::Rejects;
+
+/// What staging needs besides the job.
+pub struct Stager {
+    plan: RecordPlan,
+    tables: Arc<Tables>,
+    lake: Lake,
+    runtime: Handle,
+    /// Bytes of memory for one job.
+    memory: usize,
+    spill_dir: PathBuf,
+    /// The time that stands for every source's Last-Modified, if one was given.
+    arrival_s: Option<i64>,
+    progress: Arc<Progress>,
+}
+
+/// What has been done so far, for whoever shows it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Sources staged or passed over.
+    pub sources: AtomicU64,
+    /// Stored bytes read.
+    pub bytes: AtomicU64,
+    /// Records read.
+    pub records: AtomicU64,
+    /// Jobs that have not begun to publish are to be dropped.
+    pub stop: AtomicBool,
+}
+
+/// A staged job: all its files, complete and checked, and what became of its records.
+#[derive(Debug)]
+pub struct Staged {
+    /// The files.
+    pub files: Vec<PreparedFile>,
+    /// The counts.
+    pub report: JobReport,
+}
+
+/// A job could not be staged. Nothing of it is in the lake.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// A source could not be read.
+    #[error("read {name}")]
+    Read {
+        /// Place of the source in the job.
+        source_index: usize,
+        /// Its name.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// A source is not what was listed.
+    #[error("{name} {what}; run again when nobody writes to it")]
+    Changed {
+        /// Place of the source in the job.
+        source_index: usize,
+        /// Its name.
+        name: String,
+        /// What is different.
+        what: String,
+    },
+    /// Rows could not be gathered or encoded.
+    #[error(transparent)]
+    Rows(#[from] BucketError),
+    /// A large file could not be staged in the lake.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Small files could not be kept.
+    #[error("write small files to the spill folder; give LAKEBED_SPILL_DIR more room")]
+    Spool(#[source] io::Error),
+    /// The user stopped the run.
+    #[error("stopped before it was published")]
+    Stopped,
+    /// The counts do not add up, or something else that must not happen.
+    #[error("{0}; nothing is published (this is a fault in lakebed, please report it)")]
+    Fault(String),
+}
+
+impl StageError {
+    /// The source it is about, where it is about one: the others of its job can be loaded without it.
+    pub fn source_index(&self) -> Option<usize> {
+        match self {
+            Self::Read { source_index, .. } | Self::Changed { source_index, .. } => Some(*source_index),
+            Self::Rows(_) | Self::Store(_) | Self::Spool(_) | Self::Stopped | Self::Fault(_) => None,
+        }
+    }
+
+    /// Whether a later attempt may succeed without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Read { source, .. } => source.kind() != io::ErrorKind::PermissionDenied,
+            Self::Changed { .. } | Self::Stopped => true,
+            Self::Store(error) => error.is_transient(),
+            Self::Rows(_) | Self::Spool(_) | Self::Fault(_) => false,
+        }
+    }
+}
+
+/// A step of a source, with the rows that were read from its block.
+struct Parsed {
+    source: usize,
+    step: Step,
+    rows: Option<BlockRows>,
+}
+
+/// The state of the job between waves.
+struct InOrder<'a> {
+    plan: &'a RecordPlan,
+    progress: &'a Progress,
+    contexts: Vec<SourceContext>,
+    buckets: Buckets<JobOutputs>,
+    rejects: Rejects,
+    sources: Vec<SourceReport>,
+    tallies: Vec<TableTally>,
+}
+
+impl Stager {
+    /// `memory`: bytes for one job at a time.
+    #[expect(clippy::too_many_arguments, reason = "each is named where it is called, and all are needed")]
+    pub fn new(
+        plan: RecordPlan,
+        tables: Arc<Tables>,
+        lake: Lake,
+        runtime: Handle,
+        memory: usize,
+        spill_dir: PathBuf,
+        arrival_s: Option<i64>,
+        progress: Arc<Progress>,
+    ) -> Self {
+        Self { plan, tables, lake, runtime, memory, spill_dir, arrival_s, progress }
+    }
+
+    /// The tables that records are read into.
+    pub fn tables(&self) -> &Arc<Tables> {
+        &self.tables
+    }
+
+    /// Reads all sources of `job` to their end and makes its files. Blocks; not to be called from an async task.
+    pub fn stage(&self, job: &Job) -> Result<Staged, StageError> {
+        let memory = self.memory;
+        let outputs = JobOutputs::new(
+            job,
+            Arc::clone(&self.tables),
+            self.lake.clone(),
+            self.runtime.clone(),
+            memory / 8,
+            self.spill_dir.clone(),
+        );
+        let uploads = outputs.uploads();
+        let buckets_memory = BucketMemory { rows: memory / 4, files: memory / 4, pages: memory / 4 };
+        let buckets = Buckets::new(&self.plan, outputs, buckets_memory, self.spill_dir.clone())?;
+        let result = self.stage_into(job, buckets);
+        if result.is_err() {
+            uploads.abort();
+        }
+        result
+    }
+
+    fn stage_into(&self, job: &Job, buckets: Buckets<JobOutputs>) -> Result<Staged, StageError> {
+        let files: Vec<SourceFile> = job.sources().iter().map(|source| SourceFile::new(source, self.arrival_s)).collect();
+        let mut state = InOrder {
+            plan: &self.plan,
+            progress: &self.progress,
+            contexts: files.iter().map(|f| SourceContext::new(&self.plan, &f.name.key, f.arrival_s)).collect(),
+            buckets,
+            rejects: Rejects::default(),
+            sources: vec![SourceReport::default(); files.len()],
+            tallies: vec![TableTally::default(); self.tables.as_slice().len()],
+        };
+        let (to_staging, from_reader) = mpsc::sync_channel(reading::READ_AHEAD);
+        let (to_reader, spare) = mpsc::channel();
+        std::thread::scope(|scope| {
+            // Moved in, so that the reader ends when nobody listens any more.
+            let (files, limits, progress) = (&files, self.plan.limits(), &*self.progress);
+            scope.spawn(move || reading::read_all(files, limits, &to_staging, &spare, progress));
+            state.waves(files, from_reader, to_reader)
+        })?;
+        self.finish(state, &files)
+    }
+
+    /// All sources have been read to their end: writes what is left and proves the sums.
+    fn finish(&self, state: InOrder<'_>, files: &[SourceFile]) -> Result<Staged, StageError> {
+        let InOrder { buckets, rejects, sources, tallies, .. } = state;
+        let mut outputs = buckets.finish()?;
+        let quarantined = rejects.finish(&mut outputs)?;
+        let mut report = JobReport { quarantined, ..JobReport::default() };
+        for (source, file) in sources.iter().zip(files) {
+            if !source.records.is_sound() || !source.bytes.is_sound() {
+                return Err(StageError::Fault(format!("the counts of {} do not add up: {source:?}", file.name)));
+            }
+            report.records.add(&source.records);
+            report.bytes.add(&source.bytes);
+        }
+        for (place, (table, tally)) in self.tables.iter().zip(&tallies).enumerate() {
+            let mut seen = TableReport::from(tally);
+            seen.outside_projection = outputs.outside_projection.get(&place).copied().unwrap_or(0);
+            if seen != TableReport::default() {
+                report.tables.insert(table.name.clone(), seen);
+            }
+        }
+        report.sources = sources;
+        let files = outputs.into_files();
+        prove(&report, &files)?;
+        Ok(Staged { files, report })
+    }
+}
+
+/// The files hold as many rows and entries of each source as were counted.
+fn prove(report: &JobReport, files: &[PreparedFile]) -> Result<(), StageError> {
+    let mut written: BTreeMap<usize, u64> = BTreeMap::new();
+    for file in files {
+        for rows in &file.file.rows_of {
+            *written.entry(rows.source).or_default() += rows.rows;
+        }
+    }
+    for (index, source) in report.sources.iter().enumerate() {
+        let counted = source.records.rows + source.records.quarantined;
+        let written = written.get(&index).copied().unwrap_or(0);
+        if counted != written {
+            return Err(StageError::Fault(format!("{counted} records of source {index} counted, {written} written")));
+        }
+    }
+    Ok(())
+}
+
+/// What parsing a block takes, used again and again.
+type Tools = Vec<(Reader, BlockRows)>;
+
+impl InOrder<'_> {
+    /// Takes steps from the reader, parses the blocks of some at a time and hands all on in their order.
+    fn waves(
+        &mut self,
+        files: &[SourceFile],
+        reader: Receiver<FromReader>,
+        spare: Sender<Vec<u8>>,
+    ) -> Result<(), StageError> {
+        let threads = rayon::current_num_threads();
+        let (plan, contexts) = (self.plan, std::mem::take(&mut self.contexts));
+        let mut idle = Tools::new();
+        let mut parsed: Vec<Parsed> = Vec::new();
+        let mut more = true;
+        while more || !parsed.is_empty() {
+            if self.progress.stop.load(Ordering::Relaxed) {
+                return Err(StageError::Stopped);
+            }
+            let mut wave = Vec::new();
+            while more && wave.len() < threads {
+                // Wait only where there is nothing else to do.
+                let next = if wave.is_empty() && parsed.is_empty() {
+                    reader.recv().map_err(|_| TryRecvError::Disconnected)
+                } else {
+                    reader.try_recv()
+                };
+                match next {
+                    Ok(step) => wave.push(step?),
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => more = false,
+                }
+            }
+            let now = std::mem::take(&mut parsed);
+            let (next, used) = if threads > 1 {
+                rayon::join(|| parse(plan, &contexts, wave, &mut idle), || self.add_all(files, now))
+            } else {
+                let used = self.add_all(files, now);
+                (parse(plan, &contexts, wave, &mut idle), used)
+            };
+            parsed = next;
+            for (block, rows) in used? {
+                // The reader may have ended already; then nobody needs the buffer.
+                drop(spare.send(block));
+                idle.push((Reader::default(), rows));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what the steps gave, in their order; gives back what can be used again.
+    fn add_all(&mut self, files: &[SourceFile], steps: Vec<Parsed>) -> Result<Vec<(Vec<u8>, BlockRows)>, StageError> {
+        let mut used = Vec::with_capacity(steps.len());
+        for Parsed { source, step, rows } in steps {
+            let about = (source, &files[source]);
+            let report = &mut self.sources[source];
+            match (step, rows) {
+                (Step::End(ended), _) => self.rejects.end(about, ended, (report, self.buckets.outputs()))?,
+                (Step::Block(block), rows) => {
+                    let mut rows = rows.unwrap_or_else(|| BlockRows::new(self.plan));
+                    let before = report.records.read;
+                    self.rejects.add(self.plan, about, &block, &mut rows, (report, self.buckets.outputs()))?;
+                    self.progress.records.fetch_add(report.records.read - before, Ordering::Relaxed);
+                    let Block::Bytes { bytes, .. } = block else { continue };
+                    report.bytes.add_block(&rows.bytes);
+                    report.records.rows += rows.tables.iter().map(|table| table.len() as u64).sum::<u64>();
+                    for (tally, table) in self.tallies.iter_mut().zip(&rows.tables) {
+                        tally.add(&table.tally);
+                    }
+                    self.buckets.add(&rows.tables, source)?;
+                    used.push((bytes, rows));
+                }
+            }
+        }
+        Ok(used)
+    }
+}
+
+fn parse(plan: &RecordPlan, contexts: &[SourceContext], wave: Vec<(usize, Step)>, idle: &mut Tools) -> Vec<Parsed> {
+    let one = |((source, step), tools): ((usize, Step), Option<(Reader, BlockRows)>)| {
+        let rows = match (&step, tools) {
+            (Step::Block(Block::Bytes { bytes, .. }), Some((mut reader, mut rows))) => {
+                reader.read(plan, &contexts[source], bytes, &mut rows);
+                Some(rows)
+            }
+            _ => None,
+        };
+        Parsed { source, step, rows }
+    };
+    let items: Vec<_> = wave
+        .into_iter()
+        .map(|item| {
+            let is_block = matches!(item.1, Step::Block(Block::Bytes { .. }));
+            let tools = is_block.then(|| idle.pop().unwrap_or_else(|| (Reader::default(), BlockRows::new(plan))));
+            (item, tools)
+        })
+        .collect();
+    if items.len() > 1 { items.into_par_iter().map(one).collect() } else { items.into_iter().map(one).collect() }
+}

@@ -1,0 +1,234 @@
+//! Output files as they are made: small ones in memory, large ones as an upload left open. Nothing is visible yet.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+
+use super::StageError;
+use crate::encode::{ENCODER_VERSION, Finished};
+use crate::job::lake::Lake;
+use crate::job::stage::{Content, FileKind, Job, LakeFile, PreparedFile, RowsOf, UPLOAD_BYTES_MIN};
+use crate::partition::buckets::{self, Outputs, PartId};
+use crate::record::time::Instant;
+use crate::store::{Body, LakeKey, Part, UploadId};
+use crate::table::Tables;
+
+/// Small files of a job: in memory as long as there is room, then one after another in an unnamed file.
+#[derive(Debug)]
+struct Spool {
+    memory_max: usize,
+    in_memory: usize,
+    dir: PathBuf,
+    file: Option<Arc<File>>,
+    end: u64,
+}
+
+impl Spool {
+    fn keep(&mut self, bytes: Vec<u8>) -> io::Result<Body> {
+        if self.in_memory + bytes.len() <= self.memory_max {
+            self.in_memory += bytes.len();
+            let mut bytes = bytes;
+            bytes.shrink_to_fit();
+            return Ok(Body::from(Bytes::from(bytes)));
+        }
+        let file = match &self.file {
+            Some(file) => file,
+            None => self.file.insert(Arc::new(tempfile::tempfile_in(&self.dir)?)),
+        };
+        file.write_all_at(&bytes, self.end)?;
+        let range = self.end..self.end + bytes.len() as u64;
+        self.end = range.end;
+        Ok(Body::file(Arc::clone(file), range))
+    }
+}
+
+/// What the writers of a job's files share.
+#[derive(Debug)]
+struct Shared {
+    lake: Lake,
+    runtime: Handle,
+    /// Uploads that are open, so that all can be thrown away where the job is not published.
+    uploads: Mutex<Vec<(LakeKey, UploadId)>>,
+}
+
+/// One output file being written.
+#[derive(Debug)]
+pub(super) struct OutputFile {
+    key: LakeKey,
+    /// What is not yet in a part.
+    buffer: Vec<u8>,
+    size: u64,
+    hash: Sha256,
+    upload: Option<(UploadId, Vec<Part>)>,
+    shared: Arc<Shared>,
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hash.update(bytes);
+        self.size += bytes.len() as u64;
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() as u64 >= UPLOAD_BYTES_MIN {
+            self.send_part().map_err(io::Error::other)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl OutputFile {
+    fn send_part(&mut self) -> Result<(), crate::store::StoreError> {
+        let Shared { lake, runtime, uploads } = &*self.shared;
+        if self.upload.is_none() {
+            let id = runtime.block_on(lake.store().start_upload(&self.key))?;
+            uploads.lock().expect("no panic holds this lock").push((self.key.clone(), id.clone()));
+            self.upload = Some((id, Vec::new()));
+        }
+        let (id, parts) = self.upload.as_mut().expect("an upload is open");
+        let bytes = Bytes::from(std::mem::take(&mut self.buffer));
+        let number = parts.len() as u32 + 1;
+        let offset = self.size - bytes.len() as u64;
+        parts.push(runtime.block_on(lake.store().upload_part(&self.key, id, number, offset, bytes.into()))?);
+        Ok(())
+    }
+}
+
+/// The output files of one job.
+#[derive(Debug)]
+pub(super) struct JobOutputs {
+    tables: Arc<Tables>,
+    job: String,
+    /// The source, where the job has but one and it is no local path.
+    source: Option<String>,
+    shared: Arc<Shared>,
+    spool: Spool,
+    files: Vec<PreparedFile>,
+    /// Rows outside their table's projection, by place of the table.
+    pub outside_projection: BTreeMap<usize, u64>,
+    /// Event times of the rows, by place of the table.
+    pub hours: BTreeMap<usize, BTreeMap<i64, u64>>,
+}
+
+impl JobOutputs {
+    pub(super) fn new(job: &Job, tables: Arc<Tables>, lake: Lake, runtime: Handle, memory: usize, spill_dir: PathBuf) -> Self {
+        let source = match job.sources() {
+            [only] if only.name.bucket.is_some() => Some(only.name.to_string()),
+            _ => None,
+        };
+        Self {
+            tables,
+            job: job.id().as_str().to_owned(),
+            source,
+            shared: Arc::new(Shared { lake, runtime, uploads: Mutex::default() }),
+            spool: Spool { memory_max: memory, in_memory: 0, dir: spill_dir, file: None, end: 0 },
+            files: Vec::new(),
+            outside_projection: BTreeMap::new(),
+            hours: BTreeMap::new(),
+        }
+    }
+
+    /// The file of rejected records that arrived on `date`.
+    pub(super) fn begin_quarantine(&self, date: &str) -> Result<OutputFile, StageError> {
+        self.file(format!("_lakebed/quarantine/date={date}/{}-0000.ndjson.gz", self.job))
+    }
+
+    /// Takes a finished file of rejected records.
+    pub(super) fn end_quarantine(&mut self, file: OutputFile, rows_of: Vec<buckets::RowsOf>) -> Result<(), StageError> {
+        let entries = rows_of.iter().map(|rows| rows.rows).sum();
+        self.keep(file, FileKind::Quarantine { entries }, rows_of)
+    }
+
+    /// All files, finished.
+    pub(super) fn into_files(self) -> Vec<PreparedFile> {
+        self.files
+    }
+
+    /// What throws the job's open uploads away.
+    pub(super) fn uploads(&self) -> Uploads {
+        Uploads(Arc::clone(&self.shared))
+    }
+
+    fn file(&self, key: String) -> Result<OutputFile, StageError> {
+        let key = LakeKey::new(key).map_err(|error| StageError::Fault(error.to_string()))?;
+        let shared = Arc::clone(&self.shared);
+        Ok(OutputFile { key, buffer: Vec::new(), size: 0, hash: Sha256::new(), upload: None, shared })
+    }
+
+    fn keep(&mut self, mut file: OutputFile, kind: FileKind, rows_of: Vec<buckets::RowsOf>) -> Result<(), StageError> {
+        if file.upload.is_some() && !file.buffer.is_empty() {
+            file.send_part()?;
+        }
+        let OutputFile { key, buffer, size, hash, upload, .. } = file;
+        let content = match upload {
+            Some((id, parts)) => Content::Upload { id, parts },
+            None => Content::Small(self.spool.keep(buffer).map_err(StageError::Spool)?),
+        };
+        let digest: [u8; 32] = hash.finalize().into();
+        let rows_of = rows_of.iter().map(|r| RowsOf { source: r.source, first_row: r.first_row, rows: r.rows }).collect();
+        self.files.push(PreparedFile { file: LakeFile { key, size, sha256: digest.into(), kind, rows_of }, content });
+        Ok(())
+    }
+}
+
+impl Outputs for JobOutputs {
+    type File = OutputFile;
+    type Error = StageError;
+
+    fn begin(&mut self, part: &PartId) -> Result<OutputFile, StageError> {
+        let table = &self.tables.as_slice()[part.table];
+        let prefix = table.layout.prefix(part.hour);
+        self.file(format!("{}/{prefix}/{}-{:04}.parquet", table.name, self.job, part.number))
+    }
+
+    fn footer(&self, part: &PartId, (first, last): (Instant, Instant)) -> Vec<(&'static str, String)> {
+        let mut facts = vec![
+            ("lakebed.job", self.job.clone()),
+            ("lakebed.table", self.tables.as_slice()[part.table].name.clone()),
+            ("lakebed.hour", part.hour.to_string()),
+            ("lakebed.event_time.min", first.to_rfc3339()),
+            ("lakebed.event_time.max", last.to_rfc3339()),
+            ("lakebed.encoder", ENCODER_VERSION.to_string()),
+        ];
+        facts.extend(self.source.iter().map(|source| ("lakebed.source", source.clone())));
+        facts
+    }
+
+    fn end(
+        &mut self,
+        part: PartId,
+        file: Finished<OutputFile>,
+        rows_of: Vec<buckets::RowsOf>,
+    ) -> Result<(), StageError> {
+        let table = &self.tables.as_slice()[part.table];
+        let date = chrono::DateTime::from_timestamp(part.hour.first_second(), 0).map(|time| time.date_naive());
+        if date.is_some_and(|date| date < table.projection.from || date > table.projection.to) {
+            *self.outside_projection.entry(part.table).or_default() += file.rows;
+        }
+        *self.hours.entry(part.table).or_default().entry(part.hour.hours()).or_default() += file.rows;
+        let kind = FileKind::Data { table: table.name.clone(), hour: part.hour.to_string(), rows: file.rows };
+        self.keep(file.out, kind, rows_of)
+    }
+}
+
+/// The open uploads of a job.
+pub(super) struct Uploads(Arc<Shared>);
+
+impl Uploads {
+    /// Throws all away; what cannot be is left to the lake's lifecycle rule.
+    pub(super) fn abort(&self) {
+        let open = std::mem::take(&mut *self.0.uploads.lock().expect("no panic holds this lock"));
+        for (key, id) in open {
+            drop(self.0.runtime.block_on(self.0.lake.store().abort_upload(&key, &id)));
+        }
+    }
+}

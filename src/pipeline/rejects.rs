@@ -1,0 +1,203 @@
+//! What the blocks of a job gave that is no row: into the quarantine files, counted.
+
+use std::collections::BTreeMap;
+
+use chrono::DateTime;
+
+use super::StageError;
+use super::outputs::{JobOutputs, OutputFile};
+use super::reading::SourceFile;
+use crate::partition::buckets::RowsOf;
+use crate::quarantine::{Code, Entry, OffsetIn, QuarantineWriter, SourceRef, raw_data};
+use crate::record::{BlockRows, RecordPlan, Rejected, explain};
+use crate::report::SourceReport;
+use crate::source::blocks::{Block, Ended, KEPT_BYTES_MAX};
+use crate::source::inflate::{Damage, DamageKind};
+
+struct QuarantineFile {
+    out: QuarantineWriter<OutputFile>,
+    rows_of: Vec<RowsOf>,
+}
+
+/// The quarantine files of a job, one for each date of arrival.
+#[derive(Default)]
+pub(super) struct Rejects {
+    files: BTreeMap<String, QuarantineFile>,
+    codes: BTreeMap<String, u64>,
+    /// The record that a broken stream broke off in.
+    tail: Vec<u8>,
+}
+
+/// What an entry says besides its source.
+struct Rejection<'a> {
+    code: Code,
+    message: &'a str,
+    bytes: &'a [u8],
+    offset: u64,
+    length: u64,
+    offset_in: OffsetIn,
+    table: Option<&'a str>,
+    column: Option<&'a str>,
+}
+
+impl Rejects {
+    /// Adds what a block of the source at place `index` gave, and counts it.
+    pub(super) fn add(
+        &mut self,
+        plan: &RecordPlan,
+        (index, file): (usize, &SourceFile),
+        block: &Block,
+        rows: &mut BlockRows,
+        (report, outputs): (&mut SourceReport, &JobOutputs),
+    ) -> Result<(), StageError> {
+        match block {
+            Block::Bytes { offset, bytes, damaged } => {
+                if *damaged && let Some(tail) = broken_off(bytes, rows) {
+                    self.tail = bytes[tail].to_vec();
+                }
+                let before = report.records.read;
+                for rejected in &rows.rejected {
+                    report.records.read = before + rejected.ordinal;
+                    let tables = plan.tables().as_slice();
+                    let rejection = Rejection {
+                        code: rejected.code,
+                        message: &rejected.message,
+                        bytes: &bytes[rejected.range.clone()],
+                        offset: offset + rejected.range.start as u64,
+                        length: rejected.range.len() as u64,
+                        offset_in: OffsetIn::Decompressed,
+                        table: rejected.table.map(|table| tables[table].name.as_str()),
+                        column: rejected.column.as_deref(),
+                    };
+                    self.write((index, file), &rejection, (report, outputs))?;
+                }
+                report.records.read = before + rows.read;
+            }
+            Block::Oversized { range, code, head, between, .. } => {
+                let (code, message) = explain(*code, plan);
+                let length = range.end - range.start;
+                report.bytes.bad += length;
+                report.bytes.between += between;
+                let rejection = Rejection::plain(code, &message, head, range.start, length);
+                self.write((index, file), &rejection, (report, outputs))?;
+            }
+            Block::NotJson { bytes, head } => {
+                let code = Code::ObjectNotJson;
+                let message = "no JSON record begins in the first MiB of the object";
+                report.bytes.bad += bytes;
+                report.damaged = Some(code.as_str().to_owned());
+                self.write((index, file), &Rejection::plain(code, message, head, 0, *bytes), (report, outputs))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The source at place `index` has ended: a broken stream is one entry.
+    pub(super) fn end(
+        &mut self,
+        (index, file): (usize, &SourceFile),
+        ended: Ended,
+        (report, outputs): (&mut SourceReport, &JobOutputs),
+    ) -> Result<(), StageError> {
+        report.bytes.stored = file.version.size;
+        report.bytes.decompressed = ended.bytes;
+        let Some(Damage { kind, offset }) = ended.damage else { return Ok(()) };
+        let (code, what) = match kind {
+            DamageKind::Truncated => (Code::CodecTruncated, "ends in the middle"),
+            DamageKind::Corrupt => (Code::CodecCorrupt, "is broken: wrong bytes or a wrong checksum"),
+            DamageKind::Limit => (Code::CodecLimit, "asks for a window over 128 MiB, or is packed more than three times"),
+        };
+        let tail = std::mem::take(&mut self.tail);
+        let message = format!(
+            "the compressed stream {what}; rawData holds the {} decompressed bytes behind the last whole record",
+            tail.len()
+        );
+        report.damaged = Some(code.as_str().to_owned());
+        let rejection = Rejection {
+            offset_in: OffsetIn::Stored,
+            ..Rejection::plain(code, &message, &tail, offset, file.version.size - offset.min(file.version.size))
+        };
+        self.write((index, file), &rejection, (report, outputs))
+    }
+
+    fn write(
+        &mut self,
+        (index, file): (usize, &SourceFile),
+        rejection: &Rejection<'_>,
+        (report, outputs): (&mut SourceReport, &JobOutputs),
+    ) -> Result<(), StageError> {
+        let arrival = DateTime::from_timestamp(file.arrival_s, 0).unwrap_or_default();
+        let date = arrival.date_naive().to_string();
+        let source = SourceRef {
+            bucket: file.name.bucket.as_deref(),
+            key: &file.name.key,
+            version_id: None,
+            etag: &file.version.etag,
+            last_modified: arrival.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+        };
+        report.records.read += 1;
+        let entry = Entry {
+            error_code: rejection.code.as_str(),
+            error_message: rejection.message,
+            raw_data: raw_data(&rejection.bytes[..rejection.bytes.len().min(KEPT_BYTES_MAX)]),
+            raw_data_truncated: match rejection.offset_in {
+                OffsetIn::Decompressed => rejection.length > KEPT_BYTES_MAX as u64,
+                OffsetIn::Stored => rejection.bytes.len() > KEPT_BYTES_MAX,
+            },
+            attempts_made: 1,
+            arrival_timestamp: file.arrival_s.saturating_mul(1000),
+            source: &source,
+            offset: rejection.offset,
+            length: rejection.length,
+            offset_in: rejection.offset_in,
+            record: Some(report.records.read),
+            table: rejection.table,
+            column: rejection.column,
+        };
+        let quarantine = match self.files.get_mut(&date) {
+            Some(quarantine) => quarantine,
+            None => {
+                let out = QuarantineWriter::new(outputs.begin_quarantine(&date)?);
+                self.files.entry(date).or_insert(QuarantineFile { out, rows_of: Vec::new() })
+            }
+        };
+        quarantine.out.write(&entry).map_err(StageError::Spool)?;
+        match quarantine.rows_of.last_mut() {
+            Some(last) if last.source == index => last.rows += 1,
+            last => {
+                let first_row = last.map_or(0, |last| last.first_row + last.rows);
+                quarantine.rows_of.push(RowsOf { source: index, first_row, rows: 1 });
+            }
+        }
+        report.records.quarantined += 1;
+        *self.codes.entry(rejection.code.as_str().to_owned()).or_default() += 1;
+        Ok(())
+    }
+
+    /// Ends the files; entries by code are given back.
+    pub(super) fn finish(self, outputs: &mut JobOutputs) -> Result<BTreeMap<String, u64>, StageError> {
+        for quarantine in self.files.into_values() {
+            let (file, _) = quarantine.out.finish().map_err(StageError::Spool)?;
+            outputs.end_quarantine(file, quarantine.rows_of)?;
+        }
+        Ok(self.codes)
+    }
+}
+
+impl<'a> Rejection<'a> {
+    fn plain(code: Code, message: &'a str, bytes: &'a [u8], offset: u64, length: u64) -> Self {
+        let (offset_in, table, column) = (OffsetIn::Decompressed, None, None);
+        Self { code, message, bytes, offset, length, offset_in, table, column }
+    }
+}
+
+/// Takes the record that breaks off at the end of the block out of its rejects: the damage stands for it.
+fn broken_off(bytes: &[u8], rows: &mut BlockRows) -> Option<std::ops::Range<usize>> {
+    let solid_end = bytes.len() - bytes.iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
+    let last: &Rejected = rows.rejected.last()?;
+    if last.code != Code::JsonTruncated || last.range.end != solid_end {
+        return None;
+    }
+    rows.read -= 1;
+    rows.rejected.pop().map(|last| last.range)
+}

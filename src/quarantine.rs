@@ -1,0 +1,182 @@
+//! What could not be used: one line a record or bad stretch, with where it stood, why, and its bytes.
+//!
+//! A line is a superset of a Firehose error record, so the same tools replay both. Messages hold no value of the record;
+//! the bytes stand in `rawData` alone.
+
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $code:ident = $text:literal,)+) => {
+        /// Why something is in quarantine. The list is closed; a code never changes its meaning.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $code,)+ }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &[Self] = &[$(Self::$code),+];
+
+            /// The code as it is written.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$code => $text),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Not JSON.
+    JsonSyntax = "Json.Syntax",
+    /// A record that breaks off.
+    JsonTruncated = "Json.Truncated",
+    /// An array or scalar at top level.
+    JsonNotAnObject = "Json.NotAnObject",
+    /// Nested too deep.
+    JsonTooDeep = "Json.TooDeep",
+    /// A key that is read stands twice.
+    JsonDuplicateKey = "Json.DuplicateKey",
+    /// Bytes that are not UTF-8.
+    JsonInvalidUtf8 = "Json.InvalidUtf8",
+    /// A string that a column takes holds half a surrogate pair.
+    JsonLoneSurrogate = "Json.LoneSurrogate",
+    /// Longer than a record may be.
+    RecordTooLarge = "Record.TooLarge",
+    /// No table takes the record.
+    RouteNoTable = "Route.NoTable",
+    /// The event time is missing or null.
+    EventTimeMissing = "EventTime.Missing",
+    /// The event time is of no form that the table reads.
+    EventTimeUnreadable = "EventTime.Unreadable",
+    /// The event time is outside the years 0001 to 9999.
+    EventTimeOutOfRange = "EventTime.OutOfRange",
+    /// The local event time does not occur in its zone.
+    EventTimeNonexistent = "EventTime.Nonexistent",
+    /// Further in the past than `max_past`.
+    EventTimeTooOld = "EventTime.TooOld",
+    /// Further in the future than `max_future`.
+    EventTimeTooNew = "EventTime.TooNew",
+    /// A value is of another type than its column.
+    TypeMismatch = "Type.Mismatch",
+    /// A value is of the right kind and does not fit its column.
+    TypeRange = "Type.Range",
+    /// A required column has no value.
+    TypeNull = "Type.Null",
+    /// A field that the table does not have.
+    FieldUnknown = "Field.Unknown",
+    /// The table's transform failed.
+    TransformFailed = "Transform.Failed",
+    /// The compressed object ends in the middle.
+    CodecTruncated = "Codec.Truncated",
+    /// The compressed object's bytes or checksum are wrong.
+    CodecCorrupt = "Codec.Corrupt",
+    /// The compressed object asks for more than is given.
+    CodecLimit = "Codec.Limit",
+    /// The object does not hold JSON records.
+    ObjectNotJson = "Object.NotJson",
+}
+
+impl Code {
+    /// Is it about the event time?
+    pub fn is_event_time(self) -> bool {
+        self.as_str().starts_with("EventTime.")
+    }
+}
+
+/// The source object an entry comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceRef<'a> {
+    /// Absent for a local file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<&'a str>,
+    /// The key, or the path.
+    pub key: &'a str,
+    /// Where the bucket is versioned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<&'a str>,
+    /// Without quotes.
+    pub etag: &'a str,
+    /// RFC 3339, whole seconds.
+    pub last_modified: String,
+}
+
+/// What a position counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OffsetIn {
+    /// Bytes of the decompressed stream.
+    Decompressed,
+    /// Bytes of the object as it is stored.
+    Stored,
+}
+
+/// One line of a quarantine file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry<'a> {
+    /// See [`Code`].
+    pub error_code: &'static str,
+    /// In words, without values.
+    pub error_message: &'a str,
+    /// The bytes in base64.
+    pub raw_data: String,
+    /// `rawData` holds only the first bytes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub raw_data_truncated: bool,
+    /// Always 1: records are not tried again.
+    pub attempts_made: u32,
+    /// The source's Last-Modified in milliseconds since 1970-01-01.
+    pub arrival_timestamp: i64,
+    /// Where it stood.
+    pub source: &'a SourceRef<'a>,
+    /// The first byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub length: u64,
+    /// What `offset` and `length` count.
+    pub offset_in: OffsetIn,
+    /// Place among the source's records and bad stretches, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<u64>,
+    /// The table, where it was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<&'a str>,
+    /// The column, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<&'a str>,
+}
+
+/// Bytes as `rawData` holds them.
+pub fn raw_data(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// A quarantine file being written: gzip of one JSON object a line.
+pub struct QuarantineWriter<W: Write> {
+    out: GzEncoder<W>,
+    entries: u64,
+}
+
+impl<W: Write> QuarantineWriter<W> {
+    /// Writes to `out`.
+    pub fn new(out: W) -> Self {
+        Self { out: GzEncoder::new(out, Compression::fast()), entries: 0 }
+    }
+
+    /// Adds a line.
+    pub fn write(&mut self, entry: &Entry<'_>) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, entry)?;
+        self.entries += 1;
+        self.out.write_all(b"\n")
+    }
+
+    /// Ends the file; its entries are counted.
+    pub fn finish(self) -> io::Result<(W, u64)> {
+        Ok((self.out.finish()?, self.entries))
+    }
+}

@@ -1,0 +1,217 @@
+//! Which member of a JSON object is which of the names that a table reads.
+//!
+//! A name takes the key equal to it byte for byte, else the one equal without ASCII case. Names that differ by case only
+//! match exactly. Two inexact keys for one name, or a key standing twice, leave it open which was meant: an error.
+
+use hashbrown::HashMap;
+
+use super::tape::{Kind, Tape};
+use super::text::unescape;
+
+/// A name stands for two members of the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DuplicateKey;
+
+/// What a name was found as.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Slot {
+    /// No member.
+    #[default]
+    Missing,
+    /// One member by another case: the node of its value.
+    Inexact(u32),
+    /// One member byte for byte.
+    Exact(u32),
+    /// Several members of other case, none exact.
+    InexactMany,
+    /// The same key twice.
+    ExactMany,
+}
+
+impl Slot {
+    /// The node of the value.
+    pub fn value(self) -> Result<Option<u32>, DuplicateKey> {
+        match self {
+            Self::Missing => Ok(None),
+            Self::Inexact(value) | Self::Exact(value) => Ok(Some(value)),
+            Self::InexactMany | Self::ExactMany => Err(DuplicateKey),
+        }
+    }
+
+    fn holds(self, member: u32) -> bool {
+        matches!(self, Self::Inexact(value) | Self::Exact(value) if value == member)
+            || matches!(self, Self::InexactMany | Self::ExactMany)
+    }
+
+    fn add(&mut self, value: u32, exact: bool) {
+        *self = match (*self, exact) {
+            (Self::Missing | Self::Inexact(_) | Self::InexactMany, true) => Self::Exact(value),
+            (Self::Exact(_) | Self::ExactMany, true) => Self::ExactMany,
+            (Self::Missing, false) => Self::Inexact(value),
+            (Self::Inexact(_) | Self::InexactMany, false) => Self::InexactMany,
+            (exact @ (Self::Exact(_) | Self::ExactMany), false) => exact,
+        };
+    }
+}
+
+/// The names read from objects of one kind.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    names: Vec<Box<[u8]>>,
+    exact: HashMap<Box<[u8]>, u16>,
+    /// By lower case; only names that no other name equals without case.
+    folded: HashMap<Box<[u8]>, u16>,
+}
+
+impl Names {
+    /// Takes distinct names; their places are the places of their slots.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut new = Self::default();
+        let mut twins = Vec::new();
+        for name in names {
+            let name: Box<[u8]> = name.as_bytes().into();
+            let place = new.names.len() as u16;
+            let before = new.exact.insert(name.clone(), place);
+            debug_assert!(before.is_none(), "names are distinct");
+            if new.folded.insert(name.to_ascii_lowercase().into(), place).is_some() {
+                twins.push(name.to_ascii_lowercase());
+            }
+            new.names.push(name);
+        }
+        twins.iter().for_each(|twin| drop(new.folded.remove(twin.as_slice())));
+        new
+    }
+
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The name at `place`.
+    pub fn name(&self, place: usize) -> &[u8] {
+        &self.names[place]
+    }
+
+    fn find(&self, key: &[u8]) -> Option<(u16, bool)> {
+        if let Some(place) = self.exact.get(key) {
+            return Some((*place, true));
+        }
+        let mut lower = [0; 128];
+        let lower = lower.get_mut(..key.len())?;
+        lower.copy_from_slice(key);
+        lower.make_ascii_lowercase();
+        self.folded.get(&*lower).map(|place| (*place, false))
+    }
+
+    /// Fills a slot for every name from the members of the object at node `object`. True if other members are there, too.
+    pub fn fill(&self, bytes: &[u8], tape: &Tape, object: u32, slots: &mut [Slot]) -> bool {
+        slots.fill(Slot::Missing);
+        let (mut expected, mut others) = (0, false);
+        for (key, value) in tape.members(object) {
+            let raw = &bytes[key.start as usize..key.end as usize];
+            // Producers write members in one order, mostly that of the table.
+            if !key.special && self.names.get(expected).is_some_and(|name| **name == *raw) {
+                slots[expected].add(value, true);
+                expected += 1;
+                continue;
+            }
+            match self.find_key(raw, key.special) {
+                Some((place, exact)) => {
+                    let slot = &mut slots[usize::from(place)];
+                    others |= *slot != Slot::Missing;
+                    slot.add(value, exact);
+                    expected = usize::from(place) + 1;
+                }
+                None => others = true,
+            }
+        }
+        others
+    }
+
+    fn find_key(&self, raw: &[u8], escaped: bool) -> Option<(u16, bool)> {
+        if !escaped {
+            return self.find(raw);
+        }
+        let mut key = Vec::with_capacity(raw.len());
+        unescape(raw, &mut key).ok()?;
+        self.find(&key)
+    }
+
+    /// Hands over the members of the object that no slot holds: raw key with its escapes, node of the value.
+    pub fn each_other<'a>(&self, bytes: &'a [u8], tape: &Tape, object: u32, slots: &[Slot], mut each: impl FnMut(&'a [u8], u32)) {
+        for (key, value) in tape.members(object) {
+            let raw = &bytes[key.start as usize..key.end as usize];
+            let held = self.find_key(raw, key.special).is_some_and(|(place, _)| slots[usize::from(place)].holds(value));
+            if !held {
+                each(raw, value);
+            }
+        }
+    }
+}
+
+/// One step of a JSON Pointer.
+#[derive(Clone, Debug)]
+pub struct Token {
+    names: Names,
+    index: Option<usize>,
+}
+
+impl Token {
+    /// `twins`: the tokens that other pointers of the table have at this place.
+    pub fn new<'a>(token: &'a str, twins: impl Iterator<Item = &'a str>) -> Self {
+        let mut names = vec![token];
+        for twin in twins {
+            if !names.contains(&twin) {
+                names.push(twin);
+            }
+        }
+        let digits = token == "0" || !token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit());
+        Self { names: Names::new(names), index: token.parse().ok().filter(|_| digits) }
+    }
+
+    /// The value that this token names within the value at node `of`.
+    pub fn step(&self, bytes: &[u8], tape: &Tape, of: u32) -> Result<Option<u32>, DuplicateKey> {
+        match tape.node(of).kind {
+            Kind::Object => {
+                let mut slots = vec![Slot::Missing; self.names.len()];
+                self.names.fill(bytes, tape, of, &mut slots);
+                slots[0].value()
+            }
+            Kind::Array => Ok(self.index.and_then(|index| tape.elements(of).nth(index))),
+            _ => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(names: &[&str], json: &str) -> Vec<Result<Option<String>, DuplicateKey>> {
+        let mut tape = Tape::default();
+        tape.read(json.as_bytes(), 0, 9).unwrap();
+        let mut slots = vec![Slot::Missing; names.len()];
+        Names::new(names.iter().copied()).fill(json.as_bytes(), &tape, 0, &mut slots);
+        let text = |value: u32| json[tape.node(value).start as usize..tape.node(value).end as usize].to_owned();
+        slots.iter().map(|slot| slot.value().map(|value| value.map(text))).collect()
+    }
+
+    #[test]
+    fn a_name_takes_its_own_key_else_one_of_other_case() {
+        let some = |text: &str| Ok(Some(text.to_owned()));
+        for (names, json, expected) in [
+            (&["id", "b"][..], r#"{"id":1,"b":2}"#, vec![some("1"), some("2")]),
+            (&["id", "b"], r#"{"b":2,"x":0,"id":1}"#, vec![some("1"), some("2")]),
+            (&["id"], r#"{"ID":1}"#, vec![some("1")]),
+            (&["id"], r#"{"ID":1,"id":2}"#, vec![some("2")]),
+            (&["id"], r#"{"id":2,"ID":1,"Id":3}"#, vec![some("2")]),
+            (&["id"], r#"{"ID":1,"Id":2}"#, vec![Err(DuplicateKey)]),
+            (&["id"], r#"{"id":1,"id":1}"#, vec![Err(DuplicateKey)]),
+            (&["id", "ID"], r#"{"ID":1,"Id":2}"#, vec![Ok(None), some("1")]),
+            (&["id"], r#"{"\u0069d":1}"#, vec![some("1")]),
+            (&["id"], r#"{}"#, vec![Ok(None)]),
+        ] {
+            assert_eq!(found(names, json), expected, "{names:?} in {json}");
+        }
+    }
+}

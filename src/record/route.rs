@@ -1,0 +1,117 @@
+//! Which table a record belongs to.
+//!
+//! All entries of a table's `route` must match; the table with more entries wins (its `keys` count as one). Values are
+//! compared by JSON type and exact value: `2` is not `"2"`, and is `2.0`.
+
+use super::names::{DuplicateKey, Names, Slot};
+use super::plan::{Place, first, steps};
+use super::tape::{Kind, Tape};
+use super::text::unescape;
+use crate::table::{ExactNumber, FieldPath, RouteValue, Table, Tables};
+
+struct Rule {
+    place: Place,
+    values: Vec<RouteValue>,
+}
+
+struct Candidate {
+    table: usize,
+    rules: Vec<Rule>,
+}
+
+/// Finds the table of each record of one source.
+pub(crate) struct Router {
+    names: Names,
+    /// Most entries first.
+    candidates: Vec<Candidate>,
+}
+
+impl Router {
+    /// The tables that take records from `source_key`.
+    pub(crate) fn new(tables: &Tables, source_key: &str) -> Self {
+        let takes = |table: &Table| table.keys.as_ref().is_none_or(|keys| keys.matches(source_key));
+        let mut order: Vec<usize> = (0..tables.as_slice().len()).filter(|t| takes(&tables.as_slice()[*t])).collect();
+        order.sort_by_key(|table| std::cmp::Reverse(tables.as_slice()[*table].route_entries()));
+        let rules = |table: &usize| tables.as_slice()[*table].route.iter();
+        let paths: Vec<&FieldPath> = order.iter().flat_map(rules).map(|rule| &rule.field).collect();
+        let mut names: Vec<&str> = Vec::new();
+        for name in paths.iter().map(|path| first(path)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let place = |path: &FieldPath| Place {
+            slot: names.iter().position(|name| *name == first(path)).expect("every path's name is listed"),
+            steps: steps(path, &paths),
+        };
+        let candidate = |table: &usize| Candidate {
+            table: *table,
+            rules: rules(table).map(|rule| Rule { place: place(&rule.field), values: rule.values.clone() }).collect(),
+        };
+        Self { candidates: order.iter().map(candidate).collect(), names: Names::new(names.iter().copied()) }
+    }
+
+    /// The table of the record at node 0, if any.
+    pub(crate) fn route(
+        &self,
+        bytes: &[u8],
+        tape: &Tape,
+        slots: &mut Vec<Slot>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<usize>, DuplicateKey> {
+        slots.clear();
+        slots.resize(self.names.len(), Slot::Missing);
+        if self.names.len() > 0 {
+            self.names.fill(bytes, tape, 0, slots);
+        }
+        'tables: for candidate in &self.candidates {
+            for rule in &candidate.rules {
+                if !rule.matches(bytes, tape, slots, buffer)? {
+                    continue 'tables;
+                }
+            }
+            return Ok(Some(candidate.table));
+        }
+        Ok(None)
+    }
+}
+
+impl Place {
+    /// The value that stands here in the record at node 0.
+    #[inline]
+    pub(crate) fn find(&self, bytes: &[u8], tape: &Tape, slots: &[Slot]) -> Result<Option<u32>, DuplicateKey> {
+        let mut value = slots[self.slot].value()?;
+        for step in &self.steps {
+            let Some(of) = value else { return Ok(None) };
+            value = step.step(bytes, tape, of)?;
+        }
+        Ok(value)
+    }
+}
+
+impl Rule {
+    fn matches(&self, bytes: &[u8], tape: &Tape, slots: &[Slot], buffer: &mut Vec<u8>) -> Result<bool, DuplicateKey> {
+        let Some(value) = self.place.find(bytes, tape, slots)? else { return Ok(false) };
+        let node = tape.node(value);
+        let raw = &bytes[node.start as usize..node.end as usize];
+        Ok(match node.kind {
+            Kind::Text if node.special => {
+                buffer.clear();
+                let readable = unescape(raw, buffer).is_ok();
+                readable && self.any(|value| matches!(value, RouteValue::Text(text) if text.as_bytes() == &**buffer))
+            }
+            Kind::Text => self.any(|value| matches!(value, RouteValue::Text(text) if text.as_bytes() == raw)),
+            Kind::True => self.any(|value| *value == RouteValue::Bool(true)),
+            Kind::False => self.any(|value| *value == RouteValue::Bool(false)),
+            Kind::Number => {
+                let number = std::str::from_utf8(raw).ok().and_then(ExactNumber::parse);
+                self.any(|value| matches!((value, &number), (RouteValue::Number(a), Some(b)) if a == b))
+            }
+            Kind::Null | Kind::Object | Kind::Array => false,
+        })
+    }
+
+    fn any(&self, equals: impl Fn(&RouteValue) -> bool) -> bool {
+        self.values.iter().any(equals)
+    }
+}

@@ -1,0 +1,152 @@
+//! The summary of a run, as `--json` prints it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::{JobReport, RecordCounts, TableReport, add_all};
+use crate::job::outcome::Outcome;
+use crate::job::stage::FileKind;
+
+/// The version of the summary's form.
+const VERSION: u32 = 1;
+
+/// What a run found and did. Stable: fields are added, never changed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    version: u32,
+    /// The verb that ran.
+    pub verb: &'static str,
+    /// The lake.
+    pub lake: String,
+    /// The exit code of the process.
+    pub exit: u8,
+    /// Raw objects.
+    pub sources: SourcesSummary,
+    /// Records of the jobs done in this run.
+    pub records: RecordCounts,
+    /// What was written, by table.
+    pub tables: BTreeMap<String, TableSummary>,
+    /// Quarantine entries by code.
+    pub quarantined: BTreeMap<String, u64>,
+    /// Sources that could not be loaded or are damaged.
+    pub failed: Vec<Failed>,
+}
+
+/// Raw objects by what became of them.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct SourcesSummary {
+    /// Listed and selected.
+    pub found: u64,
+    /// Loaded by this run.
+    pub done: u64,
+    /// Loaded before.
+    pub already: u64,
+    /// Not loaded.
+    pub failed: u64,
+    /// Loaded as far as they could be read (also counted as done).
+    pub damaged: u64,
+    /// Passed over because of their names.
+    pub hidden: u64,
+    /// Bytes as stored, of those loaded by this run.
+    pub bytes: u64,
+}
+
+/// What was written to a table.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TableSummary {
+    /// Rows.
+    pub rows: u64,
+    /// Files.
+    pub files: u64,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// Distinct hours.
+    pub hours: u64,
+    /// The first of them.
+    pub first_hour: Option<String>,
+    /// The last of them.
+    pub last_hour: Option<String>,
+    /// What was seen in its records.
+    #[serde(flatten)]
+    pub seen: TableReport,
+    #[serde(skip)]
+    distinct: BTreeSet<String>,
+}
+
+/// A source that could not be loaded, or is damaged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// Its name.
+    pub source: String,
+    /// What kind of failure.
+    pub code: String,
+    /// In words.
+    pub message: String,
+    /// Whether running again may help.
+    pub transient: bool,
+}
+
+impl Summary {
+    /// Nothing done yet.
+    pub fn new(verb: &'static str, lake: String) -> Self {
+        Self {
+            version: VERSION,
+            verb,
+            lake,
+            exit: 0,
+            sources: SourcesSummary::default(),
+            records: RecordCounts::default(),
+            tables: BTreeMap::new(),
+            quarantined: BTreeMap::new(),
+            failed: Vec::new(),
+        }
+    }
+
+    /// Adds a job that is done.
+    pub fn add(&mut self, outcome: &Outcome) -> Result<(), serde_json::Error> {
+        let report = JobReport::deserialize_counts(outcome)?;
+        self.sources.done += outcome.sources.len() as u64;
+        self.sources.bytes += report.bytes.stored;
+        self.records.add(&report.records);
+        add_all(&mut self.quarantined, &report.quarantined);
+        for (name, seen) in &report.tables {
+            self.tables.entry(name.clone()).or_default().seen.add(seen);
+        }
+        for file in &outcome.files {
+            let FileKind::Data { table, hour, rows } = &file.kind else { continue };
+            let table = self.tables.entry(table.clone()).or_default();
+            table.rows += rows;
+            table.files += 1;
+            table.bytes += file.size;
+            table.distinct.insert(hour.clone());
+            table.hours = table.distinct.len() as u64;
+            table.first_hour = table.distinct.first().cloned();
+            table.last_hour = table.distinct.last().cloned();
+        }
+        for (source, seen) in outcome.sources.iter().zip(&report.sources) {
+            let Some(code) = &seen.damaged else { continue };
+            self.sources.damaged += 1;
+            let message = if code == "Object.NotJson" {
+                "no JSON record begins in its first MiB; nothing of it was loaded".to_owned()
+            } else {
+                format!("the compressed stream is broken; {} records before the damage are rows", seen.records.rows)
+            };
+            self.failed.push(Failed { source: source.name.to_string(), code: code.clone(), message, transient: false });
+        }
+        self.failed.sort_by(|a, b| a.source.cmp(&b.source));
+        Ok(())
+    }
+
+    /// Adds a source that was not loaded.
+    pub fn add_failed(&mut self, failed: Failed) {
+        self.sources.failed += 1;
+        self.failed.push(failed);
+    }
+}
+
+impl JobReport {
+    fn deserialize_counts(outcome: &Outcome) -> Result<Self, serde_json::Error> {
+        serde_json::from_value(outcome.counts.clone())
+    }
+}

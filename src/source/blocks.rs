@@ -1,0 +1,244 @@
+//! The stream of an object in blocks that begin and end between records, so that each can be read on its own.
+//!
+//! ```text
+//! stream: {..}\n{..}\n{..}\n{..}\n{..}\n{...
+//! block:  └──────── about 1 MiB ──────┘└─ next
+//! ```
+//!
+//! A block is cut before the last line of it that begins with `{`: there a record starts whatever went before. Where no
+//! line does (records run together), the framer says where one ends. A stretch over the limit is not held: only its first
+//! bytes and its place are kept. Where blocks end depends on the stream alone, not on how it arrived.
+
+use super::frame::{BadFrame, FrameLimits, Framer, Stretch, is_space};
+use super::inflate::{Damage, Inflate, InflateError};
+
+/// Bytes of the stream read for one block, and in which a record must begin for the object to be one of records.
+pub const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes kept of what is quarantined.
+pub const KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// A piece of a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Block {
+    /// Bytes that begin and end between records.
+    Bytes {
+        /// Where in the stream they begin.
+        offset: u64,
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// The stream is broken right behind them.
+        damaged: bool,
+    },
+    /// A stretch too long to be held.
+    Oversized {
+        /// Its place in the stream, and what it is.
+        range: std::ops::Range<u64>,
+        /// Why it is no record.
+        code: BadFrame,
+        /// Its first bytes.
+        head: Vec<u8>,
+        /// Bytes of white space behind it.
+        between: u64,
+        /// The stream is broken right behind it.
+        damaged: bool,
+    },
+    /// No record begins where one should: the whole stream is something else.
+    NotJson {
+        /// Bytes of the stream.
+        bytes: u64,
+        /// The first of them.
+        head: Vec<u8>,
+    },
+}
+
+/// What is known when a stream has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Bytes of the decompressed stream.
+    pub bytes: u64,
+    /// Bytes taken of the stored object.
+    pub stored_bytes: u64,
+    /// The stream broke off.
+    pub damage: Option<Damage>,
+}
+
+/// Cuts a stream into blocks.
+pub struct Blocks {
+    from: Inflate,
+    limits: FrameLimits,
+    /// What has been read and not handed over.
+    buffer: Vec<u8>,
+    /// Where in the stream the buffer begins.
+    offset: u64,
+    ended: bool,
+    damage: Option<Damage>,
+    begun: bool,
+}
+
+impl Blocks {
+    /// Starts at the first byte of a stream.
+    pub fn new(from: Inflate, limits: FrameLimits) -> Self {
+        Self {
+            from,
+            limits,
+            buffer: Vec::new(),
+            offset: 0,
+            ended: false,
+            damage: None,
+            begun: false,
+        }
+    }
+
+    /// What is known at the end; to be asked when [`Blocks::next`] has given nothing.
+    pub fn ended(&self) -> Ended {
+        Ended { bytes: self.offset, stored_bytes: self.from.stored_bytes(), damage: self.damage }
+    }
+
+    /// Bytes of the stored object taken so far.
+    pub fn stored_bytes(&self) -> u64 {
+        self.from.stored_bytes()
+    }
+
+    /// The next block. `spare` is a buffer to use again. Errors are those of the source; a broken stream is an end.
+    pub fn next(&mut self, mut spare: Vec<u8>) -> Result<Option<Block>, InflateError> {
+        let missing = BLOCK_BYTES.saturating_sub(self.buffer.len());
+        self.fill(missing)?;
+        if !self.begun {
+            self.begun = true;
+            if !has_record(&self.buffer, self.limits) {
+                return self.not_json().map(Some);
+            }
+        }
+        if self.ended {
+            return Ok(self.hand_over(self.buffer.len(), spare));
+        }
+        if let Some(cut) = last_line_of_record(&self.buffer) {
+            return Ok(self.hand_over(cut, spare));
+        }
+        // No line begins a record: go from stretch to stretch.
+        let mut framer = Framer::new(self.limits, 0);
+        let mut at = 0;
+        loop {
+            let mut cut = None;
+            while framer.next(&self.buffer, &mut at).is_some() {
+                cut = Some(at);
+            }
+            if framer.open_since().is_none() {
+                cut = Some(at);
+            }
+            if let Some(cut) = cut {
+                return Ok(self.hand_over(cut, spare));
+            }
+            let start = framer.open_since().expect("a stretch is open where none has ended") as usize;
+            if (self.buffer.len() - start) as u64 > self.limits.record_bytes_max.max(BLOCK_BYTES as u64) {
+                if start > 0 {
+                    return Ok(self.hand_over(start, spare));
+                }
+                spare.clear();
+                return self.oversized(framer, spare).map(Some);
+            }
+            self.fill(BLOCK_BYTES)?;
+            if self.ended {
+                return Ok(self.hand_over(self.buffer.len(), spare));
+            }
+            if let Some(cut) = last_line_of_record(&self.buffer) {
+                return Ok(self.hand_over(cut, spare));
+            }
+        }
+    }
+
+    fn fill(&mut self, bytes: usize) -> Result<(), InflateError> {
+        if self.ended {
+            return Ok(());
+        }
+        match self.from.read(&mut self.buffer, bytes) {
+            Ok(read) => self.ended = read < bytes,
+            Err(InflateError::Damaged(damage)) => {
+                self.damage = Some(damage);
+                self.ended = true;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn hand_over(&mut self, bytes: usize, mut next: Vec<u8>) -> Option<Block> {
+        let damaged = self.damage.is_some() && bytes == self.buffer.len();
+        if bytes == 0 {
+            return None;
+        }
+        next.clear();
+        next.extend_from_slice(&self.buffer[bytes..]);
+        let mut block = std::mem::replace(&mut self.buffer, next);
+        block.truncate(bytes);
+        let offset = self.offset;
+        self.offset += bytes as u64;
+        Some(Block::Bytes { offset, bytes: block, damaged })
+    }
+
+    /// The stretch at the start of the buffer is longer than may be held: it is followed to its end, unheld.
+    fn oversized(&mut self, mut framer: Framer, mut chunk: Vec<u8>) -> Result<Block, InflateError> {
+        let head = self.buffer[..KEPT_BYTES_MAX.min(self.buffer.len())].to_vec();
+        let start = self.offset;
+        self.offset += self.buffer.len() as u64;
+        self.buffer.clear();
+        std::mem::swap(&mut self.buffer, &mut chunk);
+        let stretch: Stretch = loop {
+            self.buffer.clear();
+            self.fill(BLOCK_BYTES)?;
+            let mut at = 0;
+            let found = framer.next(&self.buffer, &mut at);
+            self.offset += at as u64;
+            if let Some(stretch) = found {
+                self.buffer.drain(..at);
+                break stretch;
+            }
+            if self.ended {
+                self.buffer.clear();
+                break framer.finish().expect("a stretch is open");
+            }
+        };
+        let damaged = self.damage.is_some() && self.buffer.is_empty();
+        // What the framer left behind the stretch is white space, and has been passed.
+        let range = start..start + (stretch.range.end - stretch.range.start);
+        let between = self.offset - range.end;
+        Ok(Block::Oversized { range, code: stretch.what.err().unwrap_or(BadFrame::TooLarge), head, between, damaged })
+    }
+
+    fn not_json(&mut self) -> Result<Block, InflateError> {
+        let head = self.buffer[..KEPT_BYTES_MAX.min(self.buffer.len())].to_vec();
+        while !self.ended {
+            self.offset += self.buffer.len() as u64;
+            self.buffer.clear();
+            self.fill(BLOCK_BYTES)?;
+        }
+        self.offset += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(Block::NotJson { bytes: self.offset, head })
+    }
+}
+
+/// Behind the newline before the last line that begins with `{`.
+fn last_line_of_record(buffer: &[u8]) -> Option<usize> {
+    let newlines = memchr::memrchr_iter(b'\n', buffer.get(..buffer.len().saturating_sub(1))?);
+    newlines.map(|newline| newline + 1).find(|line| buffer[*line] == b'{')
+}
+
+/// Does a record begin here, or is there nothing but white space?
+fn has_record(head: &[u8], limits: FrameLimits) -> bool {
+    let mut text = head;
+    while let Some(rest) = text.strip_prefix(&[0xEF, 0xBB, 0xBF]).or_else(|| text.strip_prefix(b"\n")) {
+        text = rest;
+    }
+    if text.iter().all(|byte| is_space(*byte)) || text.first() == Some(&b'{') {
+        return true;
+    }
+    let mut framer = Framer::new(limits, 0);
+    let mut at = 0;
+    while let Some(stretch) = framer.next(head, &mut at) {
+        if head[stretch.range.start as usize] == b'{' {
+            return true;
+        }
+    }
+    framer.open_since().is_some_and(|start| head[start as usize] == b'{')
+}

@@ -1,0 +1,6 @@
+//! Raw objects: which there are, their bytes, and where records begin and end in them.
+
+pub mod blocks;
+pub mod frame;
+pub mod inflate;
+pub mod local;
