@@ -30,3 +30,9 @@ pub mod job;
 pub mod pipeline;
 
 pub mod report;
+
+pub mod backfill;
+
+pub mod settings;
+
+pub mod dry_run;

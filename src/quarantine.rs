@@ -165,7 +165,10 @@ pub struct QuarantineWriter<W: Write> {
 impl<W: Write> QuarantineWriter<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
-        Self { out: GzEncoder::new(out, Compression::fast()), entries: 0 }
+        Self {
+            out: GzEncoder::new(out, Compression::fast()),
+            entries: 0,
+        }
     }
 
     /// Adds a line.

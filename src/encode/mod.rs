@@ -54,7 +54,12 @@ impl FileFormat {
     pub fn new(table: &Table) -> Result<Self> {
         let arrow = crate::table::arrow::schema(table);
         let descriptor = ArrowSchemaConverter::new().schema_root("schema").convert(&arrow)?;
-        Ok(Self { arrow, parquet: descriptor.root_schema_ptr(), descriptor, options: table.parquet })
+        Ok(Self {
+            arrow,
+            parquet: descriptor.root_schema_ptr(),
+            descriptor,
+            options: table.parquet,
+        })
     }
 
     /// The Arrow schema of the columns.
@@ -118,13 +123,23 @@ impl<W: Write + Send> FileEncoder<W> {
         let factory = ArrowRowGroupWriterFactory::new(&file, Arc::clone(&format.arrow))
             .with_page_store_factory(Arc::new(pages::PageStores::new(Arc::clone(pages))));
         let format = Arc::clone(format);
-        Ok(Self { file, factory, columns: Vec::new(), format, group_rows: 0, rows: 0, times: None })
+        Ok(Self {
+            file,
+            factory,
+            columns: Vec::new(),
+            format,
+            group_rows: 0,
+            rows: 0,
+            times: None,
+        })
     }
 
     /// Adds a batch.
     pub fn write(&mut self, batch: &Batch) -> Result<()> {
         if self.columns.is_empty() {
-            self.columns = self.factory.create_column_writers(self.file.flushed_row_groups().len())?;
+            self.columns = self
+                .factory
+                .create_column_writers(self.file.flushed_row_groups().len())?;
         }
         let leaves: Vec<_> = self
             .format
@@ -138,9 +153,15 @@ impl<W: Write + Send> FileEncoder<W> {
             .flatten()
             .collect();
         if rayon::current_num_threads() > 1 {
-            self.columns.par_iter_mut().zip(&leaves).try_for_each(|(column, leaf)| column.write(leaf))?;
+            self.columns
+                .par_iter_mut()
+                .zip(&leaves)
+                .try_for_each(|(column, leaf)| column.write(leaf))?;
         } else {
-            self.columns.iter_mut().zip(&leaves).try_for_each(|(column, leaf)| column.write(leaf))?;
+            self.columns
+                .iter_mut()
+                .zip(&leaves)
+                .try_for_each(|(column, leaf)| column.write(leaf))?;
         }
         self.group_rows += batch.rows;
         self.rows += batch.rows as u64;
@@ -160,7 +181,10 @@ impl<W: Write + Send> FileEncoder<W> {
     }
 
     fn group_bytes(&self) -> u64 {
-        self.columns.iter().map(|column| column.get_estimated_total_bytes() as u64).sum()
+        self.columns
+            .iter()
+            .map(|column| column.get_estimated_total_bytes() as u64)
+            .sum()
     }
 
     /// Bytes of memory held by the columns that are being written.
@@ -182,13 +206,22 @@ impl<W: Write + Send> FileEncoder<W> {
     }
 
     /// Writes the footer with `metadata` in it.
-    pub fn finish(mut self, metadata: impl FnOnce((Instant, Instant)) -> Vec<(&'static str, String)>) -> Result<Finished<W>> {
+    pub fn finish(
+        mut self,
+        metadata: impl FnOnce((Instant, Instant)) -> Vec<(&'static str, String)>,
+    ) -> Result<Finished<W>> {
         self.close_group()?;
-        let times = self.times.ok_or_else(|| ParquetError::General("a file without rows".into()))?;
+        let times = self
+            .times
+            .ok_or_else(|| ParquetError::General("a file without rows".into()))?;
         for (key, value) in metadata(times) {
-            self.file.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
+            self.file
+                .append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }
-        self.file.finish()?;
-        Ok(Finished { rows: self.rows, times, out: self.file.into_inner()? })
+        Ok(Finished {
+            rows: self.rows,
+            times,
+            out: self.file.into_inner()?,
+        })
     }
 }

@@ -52,7 +52,10 @@ impl PagePool {
         self.in_memory.fetch_sub(page.len(), Ordering::Relaxed);
         let offset = self.file_end.fetch_add(page.len() as u64, Ordering::Relaxed);
         self.file()?.write_all_at(&page, offset)?;
-        Ok(Page::Spilled { offset, len: page.len() })
+        Ok(Page::Spilled {
+            offset,
+            len: page.len(),
+        })
     }
 }
 
@@ -113,6 +116,9 @@ impl PageStores {
 
 impl PageStoreFactory for PageStores {
     fn create(&self, _: &PageStoreArgs<'_>) -> Result<Box<dyn PageStore>> {
-        Ok(Box::new(Pages { pool: Arc::clone(&self.0), pages: Vec::new() }))
+        Ok(Box::new(Pages {
+            pool: Arc::clone(&self.0),
+            pages: Vec::new(),
+        }))
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::identity::{JobId, SourceId, SourceName, Version};
 use super::intent::Intent;
 use super::lake::Lake;
-use super::outcome::State;
+use super::outcome::{self, State};
 use super::settle;
 use super::stage::JobSource;
 use super::{LakeError, some_at_a_time};
@@ -97,6 +97,19 @@ pub async fn look(lake: &Lake, name: &SourceName, sources: &impl Sources) -> Res
             now,
             over: claim,
         },
+    })
+}
+
+/// The done job that owns a source, as the lake stands: nothing is settled, nothing written. A job without an outcome counts
+/// as none.
+pub async fn owner(lake: &Lake, name: &SourceName) -> Result<Option<Owner>, LakeError> {
+    let Some(Claim { job, version, was }) = read(lake, name).await? else {
+        return Ok(None);
+    };
+    Ok(match outcome::read(lake, &job).await?.map(|outcome| outcome.state) {
+        Some(State::Done) => Some(Owner { job, version }),
+        Some(State::Dead) => was,
+        None => None,
     })
 }
 

@@ -299,3 +299,157 @@ pub(super) async fn abort_uploads(
     });
     some_at_a_time(aborts, |()| true).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn version(etag: &str) -> Version {
+        Version {
+            etag: etag.into(),
+            size: 1,
+            last_modified_s: 0,
+        }
+    }
+
+    fn source(key: &str, over: Option<Claim>) -> JobSource {
+        JobSource {
+            name: SourceName::in_bucket("raw", key),
+            version: version("1"),
+            over,
+            was: None,
+        }
+    }
+
+    #[test]
+    fn a_job_is_named_by_all_that_decides_it() {
+        let (p1, p2) = (Plan::new("1", "", ""), Plan::new("2", "", ""));
+        let dead = |job: &Job| {
+            Some(Claim {
+                job: job.id().clone(),
+                version: version("1"),
+                was: None,
+            })
+        };
+        let first = Job::new(&p1, vec![source("a", None), source("b", None)]);
+        assert_eq!(
+            first.id(),
+            Job::new(&p1, vec![source("b", None), source("a", None)]).id(),
+            "in whatever order"
+        );
+        let second = Job::new(&p1, vec![source("a", dead(&first)), source("b", None)]);
+        let newer = JobSource {
+            version: version("2"),
+            ..source("a", None)
+        };
+        let mut names: Vec<_> = [
+            Job::new(&p2, vec![source("a", None), source("b", None)]),
+            Job::new(&p1, vec![source("a", None)]),
+            Job::new(&p1, vec![newer, source("b", None)]),
+            Job::new(&p1, vec![source("a", dead(&second)), source("b", None)]),
+            Job::new(&p1, vec![source("a", None), source("b", dead(&first))]),
+            first,
+            second,
+        ]
+        .map(|job| job.id().clone())
+        .into();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 7);
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_never_published() {
+        type Change = fn(&mut PreparedFile);
+        let job = || Job::new(&Plan::new("1", "", ""), vec![source("a", None), source("b", None)]);
+        let good = || {
+            let rows_of = [(0, 0, 2), (1, 2, 1)]
+                .map(|(source, first_row, rows)| RowsOf {
+                    source,
+                    first_row,
+                    rows,
+                })
+                .into();
+            let kind = FileKind::Data {
+                table: "t".into(),
+                hour: "2019-10-12T02".into(),
+                rows: 3,
+            };
+            let key = LakeKey::new(format!("t/hour=02/{}-0000.parquet", job().id())).unwrap();
+            let file = LakeFile {
+                key,
+                size: 4,
+                sha256: Checksum::of(b"rows"),
+                kind,
+                rows_of,
+            };
+            PreparedFile {
+                file,
+                content: Content::Small(Bytes::from_static(b"rows").into()),
+            }
+        };
+        assert!(PreparedJob::new(job(), vec![good()], Value::Null).is_ok());
+        let changes: [(Change, &str); 9] = [
+            (
+                |f| f.file.key = LakeKey::new("t/x-0000.parquet").unwrap(),
+                "t/x-0000.parquet is not named after it",
+            ),
+            (
+                |f| f.file.kind = FileKind::Quarantine { entries: 3 },
+                "does not lie in _lakebed/quarantine/",
+            ),
+            (|f| f.file.size = 5, "should have 5 bytes, and 4 were prepared"),
+            (|f| f.file.rows_of[1].rows = 2, "has 3 rows, and its sources 4"),
+            (|f| f.file.rows_of[1].first_row = 1, "are not laid out source by source"),
+            (|f| f.file.rows_of[1].source = 2, "are not laid out source by source"),
+            (|f| f.file.rows_of[1].source = 0, "are not laid out source by source"),
+            (
+                |f| {
+                    f.content = Content::Upload {
+                        id: UploadId::new("x"),
+                        parts: vec![],
+                    }
+                },
+                "and 0 were prepared",
+            ),
+            (
+                |f| f.content = Content::Small(Bytes::from(vec![0; UPLOAD_BYTES_MIN as usize]).into()),
+                "has 8388608 bytes and is no upload",
+            ),
+        ];
+        for (change, message) in changes {
+            let mut file = good();
+            change(&mut file);
+            let error = PreparedJob::new(job(), vec![file], Value::Null)
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(message), "{error}");
+        }
+        let error = PreparedJob::new(job(), vec![good(), good()], Value::Null).unwrap_err();
+        assert!(error.to_string().ends_with("stands in it twice"), "{error}");
+        let twice = Job::new(&Plan::new("1", "", ""), vec![source("a", None), source("a", None)]);
+        let error = PreparedJob::new(twice, vec![], Value::Null).unwrap_err();
+        assert!(error.to_string().ends_with("s3://raw/a stands in it twice"), "{error}");
+    }
+
+    #[test]
+    fn a_job_that_replaces_another_is_refused() {
+        let owner = Owner {
+            job: Job::new(&Plan::new("1", "", ""), vec![source("a", None)]).id().clone(),
+            version: version("0"),
+        };
+        let heir = Job::new(
+            &Plan::new("1", "", ""),
+            vec![JobSource {
+                was: Some(owner),
+                ..source("a", None)
+            }],
+        );
+        assert!(matches!(
+            PreparedJob::new(heir, vec![], Value::Null).unwrap_err(),
+            LakeError::Replaces { .. }
+        ));
+    }
+}

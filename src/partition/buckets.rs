@@ -89,7 +89,9 @@ pub enum BucketError {
     #[error("make Arrow arrays of the columns")]
     Arrow(#[from] arrow::error::ArrowError),
     /// A row stands in a partition that is not its own.
-    #[error("a row of {time} stands in the partition of {hour}; nothing is published (this is a fault in lakebed, please report it)")]
+    #[error(
+        "a row of {time} stands in the partition of {hour}; nothing is published (this is a fault in lakebed, please report it)"
+    )]
     Misplaced {
         /// The row's event time.
         time: String,
@@ -134,7 +136,10 @@ impl<O: Outputs> Buckets<O> {
         let tables = plan.tables();
         Ok(Self {
             outputs,
-            formats: tables.iter().map(|table| FileFormat::new(table).map(Arc::new)).collect::<Result<_, _>>()?,
+            formats: tables
+                .iter()
+                .map(|table| FileFormat::new(table).map(Arc::new))
+                .collect::<Result<_, _>>()?,
             empty: tables.iter().map(TableRows::new).collect(),
             partitions: Vec::new(),
             places: HashMap::new(),
@@ -175,7 +180,12 @@ impl<O: Outputs> Buckets<O> {
     }
 
     /// Lists the rows of each partition as ranges, partitions in the order in which they first occur.
-    fn runs_by_partition(&mut self, table: usize, rows: &TableRows, runs: &mut Vec<(usize, Vec<Range<usize>>)>) -> usize {
+    fn runs_by_partition(
+        &mut self,
+        table: usize,
+        rows: &TableRows,
+        runs: &mut Vec<(usize, Vec<Range<usize>>)>,
+    ) -> usize {
         let mut used = 0;
         let mut place_of: HashMap<PartitionHour, usize> = HashMap::new();
         let mut at = 0;
@@ -214,7 +224,13 @@ impl<O: Outputs> Buckets<O> {
         })
     }
 
-    fn add_runs(&mut self, place: usize, rows: &TableRows, runs: &[Range<usize>], source: usize) -> Result<(), O::Error> {
+    fn add_runs(
+        &mut self,
+        place: usize,
+        rows: &TableRows,
+        runs: &[Range<usize>],
+        source: usize,
+    ) -> Result<(), O::Error> {
         let count: usize = runs.iter().map(Range::len).sum();
         let sources = &mut self.partitions[place].sources;
         match sources.last_mut() {
@@ -269,7 +285,10 @@ impl<O: Outputs> Buckets<O> {
     fn spill(&mut self, place: usize) -> Result<(), BucketError> {
         let partition = &mut self.partitions[place];
         let segment = self.spill.write(&partition.waiting);
-        let segment = segment.map_err(|source| BucketError::Spill { dir: self.spill_dir.clone(), source })?;
+        let segment = segment.map_err(|source| BucketError::Spill {
+            dir: self.spill_dir.clone(),
+            source,
+        })?;
         partition.spilled.push(segment);
         partition.waiting = self.empty[partition.table].clone();
         self.waiting_bytes -= std::mem::take(&mut partition.waiting_bytes);
@@ -293,7 +312,11 @@ impl<O: Outputs> Buckets<O> {
         let format = &self.formats[partition.table];
         let batch = batch(&mut partition.waiting, format, partition.hour)?;
         self.waiting_bytes -= std::mem::take(&mut partition.waiting_bytes);
-        let part = PartId { table: partition.table, hour: partition.hour, number: partition.parts };
+        let part = PartId {
+            table: partition.table,
+            hour: partition.hour,
+            number: partition.parts,
+        };
         let file = match &mut partition.file {
             Some(file) => file,
             none => {
@@ -309,12 +332,20 @@ impl<O: Outputs> Buckets<O> {
 
     fn end_part(&mut self, place: usize) -> Result<(), O::Error> {
         let partition = &mut self.partitions[place];
-        let Some(file) = partition.file.take() else { return Ok(()) };
+        let Some(file) = partition.file.take() else {
+            return Ok(());
+        };
         self.files_bytes -= file.memory_bytes();
-        let part = PartId { table: partition.table, hour: partition.hour, number: partition.parts };
+        let part = PartId {
+            table: partition.table,
+            hour: partition.hour,
+            number: partition.parts,
+        };
         partition.parts += 1;
         let outputs = &self.outputs;
-        let finished = file.finish(|times| outputs.footer(&part, times)).map_err(BucketError::Parquet)?;
+        let finished = file
+            .finish(|times| outputs.footer(&part, times))
+            .map_err(BucketError::Parquet)?;
         let rows_of = take_rows(&mut partition.sources, finished.rows);
         self.outputs.end(part, finished, rows_of)
     }
@@ -333,7 +364,10 @@ impl<O: Outputs> Buckets<O> {
                 let mut rows = self.scratch[table].take().unwrap_or_else(|| self.empty[table].clone());
                 for segment in spilled {
                     let read = self.spill.read(segment, &mut rows);
-                    read.map_err(|source| BucketError::Spill { dir: self.spill_dir.clone(), source })?;
+                    read.map_err(|source| BucketError::Spill {
+                        dir: self.spill_dir.clone(),
+                        source,
+                    })?;
                     self.append_spilled(place, &rows)?;
                 }
                 self.scratch[table] = Some(rows);
@@ -362,18 +396,31 @@ fn batch(rows: &mut TableRows, format: &FileFormat, hour: PartitionHour) -> Resu
     let count = rows.len();
     let first = rows.times.iter().min().copied();
     let last = rows.times.iter().max().copied();
-    let (Some(first), Some(last)) = (first, last) else { unreachable!("a batch has rows") };
+    let (Some(first), Some(last)) = (first, last) else {
+        unreachable!("a batch has rows")
+    };
     for time in [first, last] {
         if !hour.contains(time) {
-            return Err(BucketError::Misplaced { time: time.to_rfc3339(), hour });
+            return Err(BucketError::Misplaced {
+                time: time.to_rfc3339(),
+                hour,
+            });
         }
     }
     let fields = format.arrow().fields();
-    let arrays = rows.columns.iter_mut().zip(fields).map(|(column, field)| column.take_array(field.data_type()));
+    let arrays = rows
+        .columns
+        .iter_mut()
+        .zip(fields)
+        .map(|(column, field)| column.take_array(field.data_type()));
     let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
     rows.times.clear();
     rows.weights.clear();
-    Ok(Batch { arrays, times: (first, last), rows: count })
+    Ok(Batch {
+        arrays,
+        times: (first, last),
+        rows: count,
+    })
 }
 
 /// Takes the first `rows` off the list of sources.
@@ -383,7 +430,11 @@ fn take_rows(sources: &mut Vec<(usize, u64)>, rows: u64) -> Vec<RowsOf> {
     while first_row < rows {
         let (source, left) = &mut sources[0];
         let count = (*left).min(rows - first_row);
-        taken.push(RowsOf { source: *source, first_row, rows: count });
+        taken.push(RowsOf {
+            source: *source,
+            first_row,
+            rows: count,
+        });
         first_row += count;
         *left -= count;
         if *left == 0 {

@@ -30,7 +30,11 @@ pub(super) struct SpillFile {
 
 impl SpillFile {
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { dir, file: None, end: 0 }
+        Self {
+            dir,
+            file: None,
+            end: 0,
+        }
     }
 
     /// Appends rows; they stay with the caller, who clears them.
@@ -48,18 +52,27 @@ impl SpillFile {
             none => none.insert(tempfile::tempfile_in(&self.dir)?),
         };
         file.write_all_at(&bytes, self.end)?;
-        let segment = Segment { offset: self.end, bytes: bytes.len() as u64, rows: rows.len() };
+        let segment = Segment {
+            offset: self.end,
+            bytes: bytes.len() as u64,
+            rows: rows.len(),
+        };
         self.end += segment.bytes;
         Ok(segment)
     }
 
     /// Replaces `rows` by those of a segment.
     pub(super) fn read(&self, segment: Segment, rows: &mut TableRows) -> io::Result<()> {
-        let file = self.file.as_ref().ok_or_else(|| io::Error::other("nothing was spilled"))?;
+        let file = self
+            .file
+            .as_ref()
+            .ok_or_else(|| io::Error::other("nothing was spilled"))?;
         let mut bytes = vec![0; segment.bytes as usize];
         file.read_exact_at(&mut bytes, segment.offset)?;
         let mut from = io::BufReader::new(zstd::stream::read::Decoder::with_buffer(bytes.as_slice())?);
-        rows.columns.iter_mut().try_for_each(|column| column.read_from(&mut from))?;
+        rows.columns
+            .iter_mut()
+            .try_for_each(|column| column.read_from(&mut from))?;
         rows.times.clear();
         rows.weights.clear();
         for _ in 0..segment.rows {
@@ -68,7 +81,8 @@ impl SpillFile {
             from.read_exact(&mut nanos)?;
             from.read_exact(&mut weight)?;
             let time = Instant::new(i64::from_le_bytes(seconds), u32::from_le_bytes(nanos));
-            rows.times.push(time.ok_or_else(|| io::Error::other("a spilled event time is out of range"))?);
+            rows.times
+                .push(time.ok_or_else(|| io::Error::other("a spilled event time is out of range"))?);
             rows.weights.push(u32::from_le_bytes(weight));
         }
         Ok(())

@@ -151,7 +151,10 @@ struct InOrder<'a> {
 
 impl Stager {
     /// `memory`: bytes for one job at a time.
-    #[expect(clippy::too_many_arguments, reason = "each is named where it is called, and all are needed")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is named where it is called, and all are needed"
+    )]
     pub fn new(
         plan: RecordPlan,
         tables: Arc<Tables>,
@@ -162,7 +165,16 @@ impl Stager {
         arrival_s: Option<i64>,
         progress: Arc<Progress>,
     ) -> Self {
-        Self { plan, tables, lake, runtime, memory, spill_dir, arrival_s, progress }
+        Self {
+            plan,
+            tables,
+            lake,
+            runtime,
+            memory,
+            spill_dir,
+            arrival_s,
+            progress,
+        }
     }
 
     /// The tables that records are read into.
@@ -182,7 +194,11 @@ impl Stager {
             self.spill_dir.clone(),
         );
         let uploads = outputs.uploads();
-        let buckets_memory = BucketMemory { rows: memory / 4, files: memory / 4, pages: memory / 4 };
+        let buckets_memory = BucketMemory {
+            rows: memory / 4,
+            files: memory / 4,
+            pages: memory / 4,
+        };
         let buckets = Buckets::new(&self.plan, outputs, buckets_memory, self.spill_dir.clone())?;
         let result = self.stage_into(job, buckets);
         if result.is_err() {
@@ -192,11 +208,18 @@ impl Stager {
     }
 
     fn stage_into(&self, job: &Job, buckets: Buckets<JobOutputs>) -> Result<Staged, StageError> {
-        let files: Vec<SourceFile> = job.sources().iter().map(|source| SourceFile::new(source, self.arrival_s)).collect();
+        let files: Vec<SourceFile> = job
+            .sources()
+            .iter()
+            .map(|source| SourceFile::new(source, self.arrival_s))
+            .collect();
         let mut state = InOrder {
             plan: &self.plan,
             progress: &self.progress,
-            contexts: files.iter().map(|f| SourceContext::new(&self.plan, &f.name.key, f.arrival_s)).collect(),
+            contexts: files
+                .iter()
+                .map(|f| SourceContext::new(&self.plan, &f.name.key, f.arrival_s))
+                .collect(),
             buckets,
             rejects: Rejects::default(),
             sources: vec![SourceReport::default(); files.len()],
@@ -215,13 +238,25 @@ impl Stager {
 
     /// All sources have been read to their end: writes what is left and proves the sums.
     fn finish(&self, state: InOrder<'_>, files: &[SourceFile]) -> Result<Staged, StageError> {
-        let InOrder { buckets, rejects, sources, tallies, .. } = state;
+        let InOrder {
+            buckets,
+            rejects,
+            sources,
+            tallies,
+            ..
+        } = state;
         let mut outputs = buckets.finish()?;
         let quarantined = rejects.finish(&mut outputs)?;
-        let mut report = JobReport { quarantined, ..JobReport::default() };
+        let mut report = JobReport {
+            quarantined,
+            ..JobReport::default()
+        };
         for (source, file) in sources.iter().zip(files) {
             if !source.records.is_sound() || !source.bytes.is_sound() {
-                return Err(StageError::Fault(format!("the counts of {} do not add up: {source:?}", file.name)));
+                return Err(StageError::Fault(format!(
+                    "the counts of {} do not add up: {source:?}",
+                    file.name
+                )));
             }
             report.records.add(&source.records);
             report.bytes.add(&source.bytes);
@@ -252,7 +287,9 @@ fn prove(report: &JobReport, files: &[PreparedFile]) -> Result<(), StageError> {
         let counted = source.records.rows + source.records.quarantined;
         let written = written.get(&index).copied().unwrap_or(0);
         if counted != written {
-            return Err(StageError::Fault(format!("{counted} records of source {index} counted, {written} written")));
+            return Err(StageError::Fault(format!(
+                "{counted} records of source {index} counted, {written} written"
+            )));
         }
     }
     Ok(())
@@ -320,8 +357,11 @@ impl InOrder<'_> {
                 (Step::Block(block), rows) => {
                     let mut rows = rows.unwrap_or_else(|| BlockRows::new(self.plan));
                     let before = report.records.read;
-                    self.rejects.add(self.plan, about, &block, &mut rows, (report, self.buckets.outputs()))?;
-                    self.progress.records.fetch_add(report.records.read - before, Ordering::Relaxed);
+                    self.rejects
+                        .add(self.plan, about, &block, &mut rows, (report, self.buckets.outputs()))?;
+                    self.progress
+                        .records
+                        .fetch_add(report.records.read - before, Ordering::Relaxed);
                     let Block::Bytes { bytes, .. } = block else { continue };
                     report.bytes.add_block(&rows.bytes);
                     report.records.rows += rows.tables.iter().map(|table| table.len() as u64).sum::<u64>();
@@ -356,5 +396,9 @@ fn parse(plan: &RecordPlan, contexts: &[SourceContext], wave: Vec<(usize, Step)>
             (item, tools)
         })
         .collect();
-    if items.len() > 1 { items.into_par_iter().map(one).collect() } else { items.into_iter().map(one).collect() }
+    if items.len() > 1 {
+        items.into_par_iter().map(one).collect()
+    } else {
+        items.into_iter().map(one).collect()
+    }
 }

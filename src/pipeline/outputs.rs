@@ -91,7 +91,10 @@ impl OutputFile {
         let Shared { lake, runtime, uploads } = &*self.shared;
         if self.upload.is_none() {
             let id = runtime.block_on(lake.store().start_upload(&self.key))?;
-            uploads.lock().expect("no panic holds this lock").push((self.key.clone(), id.clone()));
+            uploads
+                .lock()
+                .expect("no panic holds this lock")
+                .push((self.key.clone(), id.clone()));
             self.upload = Some((id, Vec::new()));
         }
         let (id, parts) = self.upload.as_mut().expect("an upload is open");
@@ -120,7 +123,14 @@ pub(super) struct JobOutputs {
 }
 
 impl JobOutputs {
-    pub(super) fn new(job: &Job, tables: Arc<Tables>, lake: Lake, runtime: Handle, memory: usize, spill_dir: PathBuf) -> Self {
+    pub(super) fn new(
+        job: &Job,
+        tables: Arc<Tables>,
+        lake: Lake,
+        runtime: Handle,
+        memory: usize,
+        spill_dir: PathBuf,
+    ) -> Self {
         let source = match job.sources() {
             [only] if only.name.bucket.is_some() => Some(only.name.to_string()),
             _ => None,
@@ -129,8 +139,18 @@ impl JobOutputs {
             tables,
             job: job.id().as_str().to_owned(),
             source,
-            shared: Arc::new(Shared { lake, runtime, uploads: Mutex::default() }),
-            spool: Spool { memory_max: memory, in_memory: 0, dir: spill_dir, file: None, end: 0 },
+            shared: Arc::new(Shared {
+                lake,
+                runtime,
+                uploads: Mutex::default(),
+            }),
+            spool: Spool {
+                memory_max: memory,
+                in_memory: 0,
+                dir: spill_dir,
+                file: None,
+                end: 0,
+            },
             files: Vec::new(),
             outside_projection: BTreeMap::new(),
             hours: BTreeMap::new(),
@@ -161,21 +181,51 @@ impl JobOutputs {
     fn file(&self, key: String) -> Result<OutputFile, StageError> {
         let key = LakeKey::new(key).map_err(|error| StageError::Fault(error.to_string()))?;
         let shared = Arc::clone(&self.shared);
-        Ok(OutputFile { key, buffer: Vec::new(), size: 0, hash: Sha256::new(), upload: None, shared })
+        Ok(OutputFile {
+            key,
+            buffer: Vec::new(),
+            size: 0,
+            hash: Sha256::new(),
+            upload: None,
+            shared,
+        })
     }
 
     fn keep(&mut self, mut file: OutputFile, kind: FileKind, rows_of: Vec<buckets::RowsOf>) -> Result<(), StageError> {
         if file.upload.is_some() && !file.buffer.is_empty() {
             file.send_part()?;
         }
-        let OutputFile { key, buffer, size, hash, upload, .. } = file;
+        let OutputFile {
+            key,
+            buffer,
+            size,
+            hash,
+            upload,
+            ..
+        } = file;
         let content = match upload {
             Some((id, parts)) => Content::Upload { id, parts },
             None => Content::Small(self.spool.keep(buffer).map_err(StageError::Spool)?),
         };
         let digest: [u8; 32] = hash.finalize().into();
-        let rows_of = rows_of.iter().map(|r| RowsOf { source: r.source, first_row: r.first_row, rows: r.rows }).collect();
-        self.files.push(PreparedFile { file: LakeFile { key, size, sha256: digest.into(), kind, rows_of }, content });
+        let rows_of = rows_of
+            .iter()
+            .map(|r| RowsOf {
+                source: r.source,
+                first_row: r.first_row,
+                rows: r.rows,
+            })
+            .collect();
+        self.files.push(PreparedFile {
+            file: LakeFile {
+                key,
+                size,
+                sha256: digest.into(),
+                kind,
+                rows_of,
+            },
+            content,
+        });
         Ok(())
     }
 }
@@ -187,7 +237,10 @@ impl Outputs for JobOutputs {
     fn begin(&mut self, part: &PartId) -> Result<OutputFile, StageError> {
         let table = &self.tables.as_slice()[part.table];
         let prefix = table.layout.prefix(part.hour);
-        self.file(format!("{}/{prefix}/{}-{:04}.parquet", table.name, self.job, part.number))
+        self.file(format!(
+            "{}/{prefix}/{}-{:04}.parquet",
+            table.name, self.job, part.number
+        ))
     }
 
     fn footer(&self, part: &PartId, (first, last): (Instant, Instant)) -> Vec<(&'static str, String)> {
@@ -214,8 +267,17 @@ impl Outputs for JobOutputs {
         if date.is_some_and(|date| date < table.projection.from || date > table.projection.to) {
             *self.outside_projection.entry(part.table).or_default() += file.rows;
         }
-        *self.hours.entry(part.table).or_default().entry(part.hour.hours()).or_default() += file.rows;
-        let kind = FileKind::Data { table: table.name.clone(), hour: part.hour.to_string(), rows: file.rows };
+        *self
+            .hours
+            .entry(part.table)
+            .or_default()
+            .entry(part.hour.hours())
+            .or_default() += file.rows;
+        let kind = FileKind::Data {
+            table: table.name.clone(),
+            hour: part.hour.to_string(),
+            rows: file.rows,
+        };
         self.keep(file.out, kind, rows_of)
     }
 }

@@ -75,20 +75,30 @@ fn read(
     spare: &Receiver<Vec<u8>>,
     progress: &Progress,
 ) -> Result<bool, StageError> {
-    let fail = |source| StageError::Read { source_index: index, name: file.name.to_string(), source };
+    let fail = |source| StageError::Read {
+        source_index: index,
+        name: file.name.to_string(),
+        source,
+    };
     let opened = File::open(&file.path).map_err(fail)?;
     check_unchanged(index, file, &opened)?;
     let again = opened.try_clone().map_err(fail)?;
     let ended = match Inflate::new(opened) {
         Err(InflateError::Source(error)) => return Err(fail(error)),
-        Err(InflateError::Damaged(damage)) => Ended { bytes: 0, stored_bytes: damage.offset, damage: Some(damage) },
+        Err(InflateError::Damaged(damage)) => Ended {
+            bytes: 0,
+            stored_bytes: damage.offset,
+            damage: Some(damage),
+        },
         Ok(stream) => {
             let mut blocks = Blocks::new(stream, limits);
             let mut seen = 0;
             loop {
                 let next = blocks.next(spare.try_recv().unwrap_or_default());
                 let next = next.map_err(|error| fail(std::io::Error::other(error)))?;
-                progress.bytes.fetch_add(blocks.stored_bytes() - seen, Ordering::Relaxed);
+                progress
+                    .bytes
+                    .fetch_add(blocks.stored_bytes() - seen, Ordering::Relaxed);
                 seen = blocks.stored_bytes();
                 let Some(block) = next else { break };
                 if to.send(Ok((index, Step::Block(block)))).is_err() {
@@ -103,17 +113,29 @@ fn read(
     let all_read = ended.stored_bytes == file.version.size;
     if !all_read && ended.damage.is_none_or(|damage| damage.kind == DamageKind::Truncated) {
         let what = format!("gave {} of its {} bytes", ended.stored_bytes, file.version.size);
-        return Err(StageError::Changed { source_index: index, name: file.name.to_string(), what });
+        return Err(StageError::Changed {
+            source_index: index,
+            name: file.name.to_string(),
+            what,
+        });
     }
     Ok(to.send(Ok((index, Step::End(ended)))).is_ok())
 }
 
 fn check_unchanged(index: usize, file: &SourceFile, opened: &File) -> Result<(), StageError> {
     let name = || file.name.to_string();
-    let about = opened.metadata().map_err(|source| StageError::Read { source_index: index, name: name(), source })?;
+    let about = opened.metadata().map_err(|source| StageError::Read {
+        source_index: index,
+        name: name(),
+        source,
+    })?;
     if Version::of_file(&about, None) == file.version {
         return Ok(());
     }
     let what = "was written to after it was listed".to_owned();
-    Err(StageError::Changed { source_index: index, name: name(), what })
+    Err(StageError::Changed {
+        source_index: index,
+        name: name(),
+        what,
+    })
 }

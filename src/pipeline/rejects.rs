@@ -73,7 +73,13 @@ impl Rejects {
                 }
                 report.records.read = before + rows.read;
             }
-            Block::Oversized { range, code, head, between, .. } => {
+            Block::Oversized {
+                range,
+                code,
+                head,
+                between,
+                ..
+            } => {
                 let (code, message) = explain(*code, plan);
                 let length = range.end - range.start;
                 report.bytes.bad += length;
@@ -86,7 +92,11 @@ impl Rejects {
                 let message = "no JSON record begins in the first MiB of the object";
                 report.bytes.bad += bytes;
                 report.damaged = Some(code.as_str().to_owned());
-                self.write((index, file), &Rejection::plain(code, message, head, 0, *bytes), (report, outputs))?;
+                self.write(
+                    (index, file),
+                    &Rejection::plain(code, message, head, 0, *bytes),
+                    (report, outputs),
+                )?;
             }
         }
         Ok(())
@@ -101,11 +111,16 @@ impl Rejects {
     ) -> Result<(), StageError> {
         report.bytes.stored = file.version.size;
         report.bytes.decompressed = ended.bytes;
-        let Some(Damage { kind, offset }) = ended.damage else { return Ok(()) };
+        let Some(Damage { kind, offset }) = ended.damage else {
+            return Ok(());
+        };
         let (code, what) = match kind {
             DamageKind::Truncated => (Code::CodecTruncated, "ends in the middle"),
             DamageKind::Corrupt => (Code::CodecCorrupt, "is broken: wrong bytes or a wrong checksum"),
-            DamageKind::Limit => (Code::CodecLimit, "asks for a window over 128 MiB, or is packed more than three times"),
+            DamageKind::Limit => (
+                Code::CodecLimit,
+                "asks for a window over 128 MiB, or is packed more than three times",
+            ),
         };
         let tail = std::mem::take(&mut self.tail);
         let message = format!(
@@ -115,7 +130,13 @@ impl Rejects {
         report.damaged = Some(code.as_str().to_owned());
         let rejection = Rejection {
             offset_in: OffsetIn::Stored,
-            ..Rejection::plain(code, &message, &tail, offset, file.version.size - offset.min(file.version.size))
+            ..Rejection::plain(
+                code,
+                &message,
+                &tail,
+                offset,
+                file.version.size - offset.min(file.version.size),
+            )
         };
         self.write((index, file), &rejection, (report, outputs))
     }
@@ -158,7 +179,10 @@ impl Rejects {
             Some(quarantine) => quarantine,
             None => {
                 let out = QuarantineWriter::new(outputs.begin_quarantine(&date)?);
-                self.files.entry(date).or_insert(QuarantineFile { out, rows_of: Vec::new() })
+                self.files.entry(date).or_insert(QuarantineFile {
+                    out,
+                    rows_of: Vec::new(),
+                })
             }
         };
         quarantine.out.write(&entry).map_err(StageError::Spool)?;
@@ -166,7 +190,11 @@ impl Rejects {
             Some(last) if last.source == index => last.rows += 1,
             last => {
                 let first_row = last.map_or(0, |last| last.first_row + last.rows);
-                quarantine.rows_of.push(RowsOf { source: index, first_row, rows: 1 });
+                quarantine.rows_of.push(RowsOf {
+                    source: index,
+                    first_row,
+                    rows: 1,
+                });
             }
         }
         report.records.quarantined += 1;
@@ -187,7 +215,16 @@ impl Rejects {
 impl<'a> Rejection<'a> {
     fn plain(code: Code, message: &'a str, bytes: &'a [u8], offset: u64, length: u64) -> Self {
         let (offset_in, table, column) = (OffsetIn::Decompressed, None, None);
-        Self { code, message, bytes, offset, length, offset_in, table, column }
+        Self {
+            code,
+            message,
+            bytes,
+            offset,
+            length,
+            offset_in,
+            table,
+            column,
+        }
     }
 }
 

@@ -35,15 +35,27 @@ pub(crate) struct Reject {
 
 impl Reject {
     fn mismatch(found: &'static str) -> Self {
-        Self { code: Code::TypeMismatch, found }
+        Self {
+            code: Code::TypeMismatch,
+            found,
+        }
     }
 
     fn range(found: &'static str) -> Self {
-        Self { code: Code::TypeRange, found }
+        Self {
+            code: Code::TypeRange,
+            found,
+        }
     }
 
-    const DUPLICATE: Self = Self { code: Code::JsonDuplicateKey, found: "a key that is read standing twice" };
-    const SURROGATE: Self = Self { code: Code::JsonLoneSurrogate, found: "a string with half a surrogate pair" };
+    const DUPLICATE: Self = Self {
+        code: Code::JsonDuplicateKey,
+        found: "a key that is read standing twice",
+    };
+    const SURROGATE: Self = Self {
+        code: Code::JsonLoneSurrogate,
+        found: "a string with half a surrogate pair",
+    };
 }
 
 /// What is counted while a record's values are read.
@@ -144,7 +156,9 @@ impl<'a> Coercer<'a> {
             (ValuePlan::Boolean, Values::Boolean(values)) => values.push(u8::from(self.boolean(node)?)),
             (ValuePlan::Date, Values::Int32(values)) => {
                 let strict = self.strict;
-                let Kind::Text = node.kind else { return Err(Reject::mismatch(kind_name(node))) };
+                let Kind::Text = node.kind else {
+                    return Err(Reject::mismatch(kind_name(node)));
+                };
                 let text = as_str(self.text(node)?)?;
                 values.push(time::read_date(text, !strict).ok_or(Reject::mismatch("a string that is no date"))?);
             }
@@ -159,12 +173,16 @@ impl<'a> Coercer<'a> {
                 values.push(instant.micros_floor());
             }
             (ValuePlan::Binary(encoding), Values::Bytes { ends, bytes }) => {
-                let Kind::Text = node.kind else { return Err(Reject::mismatch(kind_name(node))) };
+                let Kind::Text = node.kind else {
+                    return Err(Reject::mismatch(kind_name(node)));
+                };
                 decode(*encoding, self.text(node)?, bytes)?;
                 ends.push(bytes.len() as i32);
             }
             (ValuePlan::Array(plan), Values::List { ends, element }) => {
-                let Kind::Array = node.kind else { return Err(Reject::mismatch(kind_name(node))) };
+                let Kind::Array = node.kind else {
+                    return Err(Reject::mismatch(kind_name(node)));
+                };
                 let tape = self.tape;
                 for item in tape.elements(index) {
                     self.add(plan, item, element)?;
@@ -172,11 +190,22 @@ impl<'a> Coercer<'a> {
                 ends.push(element.len() as i32);
             }
             (ValuePlan::Struct { names, members }, Values::Struct(columns)) => {
-                let Kind::Object = node.kind else { return Err(Reject::mismatch(kind_name(node))) };
+                let Kind::Object = node.kind else {
+                    return Err(Reject::mismatch(kind_name(node)));
+                };
                 self.members(names, members, index, columns)?;
             }
-            (ValuePlan::Map { key, value }, Values::Map { ends, key: keys, value: values }) => {
-                let Kind::Object = node.kind else { return Err(Reject::mismatch(kind_name(node))) };
+            (
+                ValuePlan::Map { key, value },
+                Values::Map {
+                    ends,
+                    key: keys,
+                    value: values,
+                },
+            ) => {
+                let Kind::Object = node.kind else {
+                    return Err(Reject::mismatch(kind_name(node)));
+                };
                 self.entries((key, value), index, (keys, values))?;
                 ends.push(keys.len() as i32);
             }
@@ -186,9 +215,15 @@ impl<'a> Coercer<'a> {
         Ok(())
     }
 
-    fn members(&mut self, names: &Names, plans: &[ValuePlan], object: u32, columns: &mut [Column]) -> Result<(), Reject> {
+    fn members(
+        &mut self,
+        names: &Names,
+        plans: &[ValuePlan],
+        object: u32,
+        columns: &mut [Column],
+    ) -> Result<(), Reject> {
         let first = self.slots.len();
-        self.slots.resize(first + names.len(), Slot::Missing);
+        self.slots.resize(first + names.slots(), Slot::Missing);
         self.tally.unknown |= names.fill(self.bytes, self.tape, object, &mut self.slots[first..]);
         let mut result = Ok(());
         for (place, (plan, column)) in plans.iter().zip(columns).enumerate() {
@@ -220,16 +255,20 @@ impl<'a> Coercer<'a> {
             self.map_key(key_plan, key, keys)?;
             self.add(value_plan, value, values)?;
         }
-        if has_repeats(keys, first) { Err(Reject::DUPLICATE) } else { Ok(()) }
+        if has_repeats(keys, first) {
+            Err(Reject::DUPLICATE)
+        } else {
+            Ok(())
+        }
     }
 
     /// A key is a string of JSON; it is read by the rules for strings, whatever the mode.
     fn map_key(&mut self, plan: &ValuePlan, key: Node, column: &mut Column) -> Result<(), Reject> {
         let strict = std::mem::replace(&mut self.strict, false);
         let result = match (plan, &mut column.values) {
-            (ValuePlan::String, Values::Bytes { ends, bytes }) => {
-                text::unescape(self.raw(key), bytes).map(|()| ends.push(bytes.len() as i32)).map_err(|_| Reject::SURROGATE)
-            }
+            (ValuePlan::String, Values::Bytes { ends, bytes }) => text::unescape(self.raw(key), bytes)
+                .map(|()| ends.push(bytes.len() as i32))
+                .map_err(|_| Reject::SURROGATE),
             (ValuePlan::BigInt, Values::Int64(values)) => self.integer(key).map(|v| values.push(v)),
             (ValuePlan::Int, Values::Int32(values)) => self.integer(key).map(|v| values.push(v)),
             (ValuePlan::SmallInt, Values::Int16(values)) => self.integer(key).map(|v| values.push(v)),
@@ -354,11 +393,15 @@ pub(crate) fn time_value<'a>(
     let (dotted, node) = match node.kind {
         Kind::Object => {
             let mut members = tape.members(index);
-            let (Some((key, value)), None) = (members.next(), members.next()) else { return Err(None) };
+            let (Some((key, value)), None) = (members.next(), members.next()) else {
+                return Err(None);
+            };
             match &bytes[key.start as usize..key.end as usize] {
                 b"$date" if tape.node(value).kind == Kind::Object => {
                     let mut members = tape.members(value);
-                    let (Some((key, long)), None) = (members.next(), members.next()) else { return Err(None) };
+                    let (Some((key, long)), None) = (members.next(), members.next()) else {
+                        return Err(None);
+                    };
                     let long = tape.node(long);
                     if &bytes[key.start as usize..key.end as usize] != b"$numberLong" || long.kind != Kind::Text {
                         return Err(None);
@@ -397,7 +440,10 @@ pub(crate) fn time_value<'a>(
 }
 
 fn as_str(text: &[u8]) -> Result<&str, Reject> {
-    std::str::from_utf8(text).map_err(|_| Reject { code: Code::JsonInvalidUtf8, found: "text that is not UTF-8" })
+    std::str::from_utf8(text).map_err(|_| Reject {
+        code: Code::JsonInvalidUtf8,
+        found: "text that is not UTF-8",
+    })
 }
 
 fn kind_name(node: Node) -> &'static str {
@@ -414,15 +460,25 @@ fn kind_name(node: Node) -> &'static str {
 fn decode(encoding: Encoding, text: &[u8], out: &mut Vec<u8>) -> Result<(), Reject> {
     match encoding {
         Encoding::Base64 => {
-            let engine = if text.iter().any(|b| matches!(b, b'-' | b'_')) { &URL_SAFE } else { &STANDARD };
-            engine.decode_vec(text, out).map_err(|_| Reject::mismatch("a string that is not base64"))
+            let engine = if text.iter().any(|b| matches!(b, b'-' | b'_')) {
+                &URL_SAFE
+            } else {
+                &STANDARD
+            };
+            engine
+                .decode_vec(text, out)
+                .map_err(|_| Reject::mismatch("a string that is not base64"))
         }
         Encoding::Hex => {
             let wrong = Reject::mismatch("a string that is not hex");
-            let (pairs, []) = text.as_chunks::<2>() else { return Err(wrong) };
+            let (pairs, []) = text.as_chunks::<2>() else {
+                return Err(wrong);
+            };
             for pair in pairs {
                 let [high, low] = pair.map(|digit| char::from(digit).to_digit(16));
-                let (Some(high), Some(low)) = (high, low) else { return Err(wrong) };
+                let (Some(high), Some(low)) = (high, low) else {
+                    return Err(wrong);
+                };
                 out.push((high << 4 | low) as u8);
             }
             Ok(())
@@ -443,7 +499,9 @@ fn has_repeats(keys: &Column, first: usize) -> bool {
     match &keys.values {
         Values::Bytes { ends, bytes } => {
             let begin = |row: usize| if row == 0 { 0 } else { ends[row - 1] as usize };
-            any((first..ends.len()).map(|row| &bytes[begin(row)..ends[row] as usize]).collect())
+            any((first..ends.len())
+                .map(|row| &bytes[begin(row)..ends[row] as usize])
+                .collect())
         }
         Values::Int64(keys) => any(keys[first..].to_vec()),
         Values::Int32(keys) => any(keys[first..].to_vec()),

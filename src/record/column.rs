@@ -12,8 +12,8 @@ use arrow::array::{
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    TimestampMicrosecondType, TimestampMillisecondType,
+    ArrowPrimitiveType, DataType, Date32Type, Field, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
 };
 use arrow::error::ArrowError;
 
@@ -58,12 +58,15 @@ impl Validity {
     fn take(&mut self) -> Option<NullBuffer> {
         let flags = std::mem::take(&mut self.flags);
         self.len = 0;
-        flags.contains(&0).then(|| NullBuffer::new(BooleanBuffer::collect_bool(flags.len(), |row| flags[row] != 0)))
+        flags
+            .contains(&0)
+            .then(|| NullBuffer::new(BooleanBuffer::collect_bool(flags.len(), |row| flags[row] != 0)))
     }
 }
 
 /// The values of a column, one an entry (rows without a value have a zero or nothing).
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the fields of a variant are named for what its comment says")]
 pub enum Values {
     /// boolean, one byte a row
     Boolean(Vec<u8>),
@@ -88,7 +91,11 @@ pub enum Values {
     /// struct: a column a member
     Struct(Vec<Column>),
     /// map: all entries, and where each row ends
-    Map { ends: Vec<i32>, key: Box<Column>, value: Box<Column> },
+    Map {
+        ends: Vec<i32>,
+        key: Box<Column>,
+        value: Box<Column>,
+    },
 }
 
 /// A column of any type that a table may have.
@@ -140,10 +147,14 @@ impl Column {
             ColumnType::Float => Values::Float32(Vec::new()),
             ColumnType::Double => Values::Float64(Vec::new()),
             ColumnType::Decimal { .. } => Values::Decimal(Vec::new()),
-            ColumnType::String | ColumnType::Binary => Values::Bytes { ends: Vec::new(), bytes: Vec::new() },
-            ColumnType::Array(element) => {
-                Values::List { ends: Vec::new(), element: Box::new(Self::new(element)) }
-            }
+            ColumnType::String | ColumnType::Binary => Values::Bytes {
+                ends: Vec::new(),
+                bytes: Vec::new(),
+            },
+            ColumnType::Array(element) => Values::List {
+                ends: Vec::new(),
+                element: Box::new(Self::new(element)),
+            },
             ColumnType::Struct(members) => Values::Struct(members.iter().map(|m| Self::new(&m.data_type)).collect()),
             ColumnType::Map(key, value) => Values::Map {
                 ends: Vec::new(),
@@ -151,7 +162,10 @@ impl Column {
                 value: Box::new(Self::new(value)),
             },
         };
-        Self { validity: Validity::default(), values }
+        Self {
+            validity: Validity::default(),
+            values,
+        }
     }
 
     /// Rows so far.
@@ -182,7 +196,9 @@ impl Column {
 
     /// Adds a string or binary value.
     pub fn push_bytes(&mut self, value: &[u8]) {
-        let Values::Bytes { ends, bytes } = &mut self.values else { unreachable!("not a column of bytes") };
+        let Values::Bytes { ends, bytes } = &mut self.values else {
+            unreachable!("not a column of bytes")
+        };
         bytes.extend_from_slice(value);
         ends.push(bytes.len() as i32);
         self.validity.push(true);
@@ -222,17 +238,36 @@ impl Column {
             (Values::Float32(a), Values::Float32(b)) => a.extend_from_slice(&b[rows]),
             (Values::Float64(a), Values::Float64(b)) => a.extend_from_slice(&b[rows]),
             (Values::Decimal(a), Values::Decimal(b)) => a.extend_from_slice(&b[rows]),
-            (Values::Bytes { ends, bytes }, Values::Bytes { ends: other_ends, bytes: other_bytes }) => {
+            (
+                Values::Bytes { ends, bytes },
+                Values::Bytes {
+                    ends: other_ends,
+                    bytes: other_bytes,
+                },
+            ) => {
                 let range = end(other_ends, rows.start)..end(other_ends, rows.end);
                 append_ends(ends, other_ends, rows, range.start, bytes.len());
                 bytes.extend_from_slice(&other_bytes[range]);
             }
-            (Values::List { ends, element }, Values::List { ends: other_ends, element: other_element }) => {
+            (
+                Values::List { ends, element },
+                Values::List {
+                    ends: other_ends,
+                    element: other_element,
+                },
+            ) => {
                 let range = end(other_ends, rows.start)..end(other_ends, rows.end);
                 append_ends(ends, other_ends, rows, range.start, element.len());
                 element.append(other_element, range);
             }
-            (Values::Map { ends, key, value }, Values::Map { ends: other_ends, key: other_key, value: other_value }) => {
+            (
+                Values::Map { ends, key, value },
+                Values::Map {
+                    ends: other_ends,
+                    key: other_key,
+                    value: other_value,
+                },
+            ) => {
                 let range = end(other_ends, rows.start)..end(other_ends, rows.end);
                 append_ends(ends, other_ends, rows, range.start, key.len());
                 key.append(other_key, range.clone());
@@ -265,7 +300,10 @@ impl Column {
         Ok(match &mut self.values {
             Values::Boolean(v) => {
                 let v = std::mem::take(v);
-                Arc::new(BooleanArray::new(BooleanBuffer::collect_bool(v.len(), |row| v[row] != 0), nulls))
+                Arc::new(BooleanArray::new(
+                    BooleanBuffer::collect_bool(v.len(), |row| v[row] != 0),
+                    nulls,
+                ))
             }
             Values::Int8(v) => primitive::<Int8Type>(v, nulls)?,
             Values::Int16(v) => primitive::<Int16Type>(v, nulls)?,
@@ -292,23 +330,37 @@ impl Column {
                 }
             }
             Values::List { ends, element } => {
-                let DataType::List(field) = data_type else { return Err(unlike(data_type)) };
+                let DataType::List(field) = data_type else {
+                    return Err(unlike(data_type));
+                };
                 let values = element.take_array(field.data_type())?;
                 Arc::new(ListArray::try_new(Arc::clone(field), offsets(ends), values, nulls)?)
             }
             Values::Struct(members) => {
-                let DataType::Struct(fields) = data_type else { return Err(unlike(data_type)) };
+                let DataType::Struct(fields) = data_type else {
+                    return Err(unlike(data_type));
+                };
                 let arrays = members.iter_mut().zip(fields).map(|(m, f)| m.take_array(f.data_type()));
                 let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
                 Arc::new(StructArray::try_new_with_length(fields.clone(), arrays, nulls, rows)?)
             }
             Values::Map { ends, key, value } => {
-                let DataType::Map(entries, sorted) = data_type else { return Err(unlike(data_type)) };
-                let DataType::Struct(fields) = entries.data_type() else { return Err(unlike(data_type)) };
+                let DataType::Map(entries, sorted) = data_type else {
+                    return Err(unlike(data_type));
+                };
+                let DataType::Struct(fields) = entries.data_type() else {
+                    return Err(unlike(data_type));
+                };
                 let [key_field, value_field] = [&fields[0], &fields[1]].map(|f: &Arc<Field>| f.data_type());
                 let arrays = vec![key.take_array(key_field)?, value.take_array(value_field)?];
                 let entry_rows = StructArray::try_new(fields.clone(), arrays, None)?;
-                Arc::new(MapArray::try_new(Arc::clone(entries), offsets(ends), entry_rows, nulls, *sorted)?)
+                Arc::new(MapArray::try_new(
+                    Arc::clone(entries),
+                    offsets(ends),
+                    entry_rows,
+                    nulls,
+                    *sorted,
+                )?)
             }
         })
     }
@@ -380,8 +432,14 @@ fn unlike(data_type: &DataType) -> ArrowError {
     ArrowError::SchemaError(format!("a column's values are not of its Arrow type {data_type}"))
 }
 
-fn primitive<T: ArrowPrimitiveType>(values: &mut Vec<T::Native>, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
-    Ok(Arc::new(PrimitiveArray::<T>::try_new(ScalarBuffer::from(std::mem::take(values)), nulls)?))
+fn primitive<T: ArrowPrimitiveType>(
+    values: &mut Vec<T::Native>,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef, ArrowError> {
+    Ok(Arc::new(PrimitiveArray::<T>::try_new(
+        ScalarBuffer::from(std::mem::take(values)),
+        nulls,
+    )?))
 }
 
 fn offsets(ends: &mut Vec<i32>) -> OffsetBuffer<i32> {
@@ -393,18 +451,27 @@ fn offsets(ends: &mut Vec<i32>) -> OffsetBuffer<i32> {
 
 const COPIED_AT_ONCE: usize = 4096;
 
-fn write_numbers<T: Copy, const N: usize>(out: &mut impl Write, numbers: &[T], to_bytes: fn(T) -> [u8; N]) -> io::Result<()> {
+fn write_numbers<T: Copy, const N: usize>(
+    out: &mut impl Write,
+    numbers: &[T],
+    to_bytes: fn(T) -> [u8; N],
+) -> io::Result<()> {
     out.write_all(&(numbers.len() as u64).to_le_bytes())?;
     let mut buffer = Vec::with_capacity(N * COPIED_AT_ONCE.min(numbers.len()));
     for part in numbers.chunks(COPIED_AT_ONCE) {
         buffer.clear();
-        part.iter().for_each(|number| buffer.extend_from_slice(&to_bytes(*number)));
+        part.iter()
+            .for_each(|number| buffer.extend_from_slice(&to_bytes(*number)));
         out.write_all(&buffer)?;
     }
     Ok(())
 }
 
-fn read_numbers<T: Copy, const N: usize>(from: &mut impl Read, numbers: &mut Vec<T>, of: fn([u8; N]) -> T) -> io::Result<()> {
+fn read_numbers<T: Copy, const N: usize>(
+    from: &mut impl Read,
+    numbers: &mut Vec<T>,
+    of: fn([u8; N]) -> T,
+) -> io::Result<()> {
     let mut len = [0; 8];
     from.read_exact(&mut len)?;
     let mut left = u64::from_le_bytes(len) as usize;
@@ -414,7 +481,11 @@ fn read_numbers<T: Copy, const N: usize>(from: &mut impl Read, numbers: &mut Vec
     while left > 0 {
         let part = left.min(COPIED_AT_ONCE);
         from.read_exact(&mut buffer[..part * N])?;
-        numbers.extend(buffer[..part * N].chunks_exact(N).map(|b| of(b.try_into().expect("N bytes"))));
+        numbers.extend(
+            buffer[..part * N]
+                .chunks_exact(N)
+                .map(|b| of(b.try_into().expect("N bytes"))),
+        );
         left -= part;
     }
     Ok(())
@@ -432,15 +503,27 @@ mod tests {
                 column.push_null();
                 continue;
             }
-            let Values::List { ends, element } = &mut column.values else { panic!() };
+            let Values::List { ends, element } = &mut column.values else {
+                panic!()
+            };
             for _ in 0..row {
-                let Values::Struct(members) = &mut element.values else { panic!() };
-                let Values::Int32(a) = &mut members[0].values else { panic!() };
+                let Values::Struct(members) = &mut element.values else {
+                    panic!()
+                };
+                let Values::Int32(a) = &mut members[0].values else {
+                    panic!()
+                };
                 a.push(row);
                 members[0].push_valid();
-                let Values::Map { ends, key, value } = &mut members[1].values else { panic!() };
+                let Values::Map { ends, key, value } = &mut members[1].values else {
+                    panic!()
+                };
                 key.push_bytes(b"key");
-                if row == 3 { value.push_null() } else { value.push_bytes(b"value") }
+                if row == 3 {
+                    value.push_null()
+                } else {
+                    value.push_bytes(b"value")
+                }
                 ends.push(key.len() as i32);
                 members[1].push_valid();
                 element.push_valid();

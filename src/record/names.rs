@@ -78,12 +78,14 @@ impl Names {
             }
             new.names.push(name);
         }
-        twins.iter().for_each(|twin| drop(new.folded.remove(twin.as_slice())));
+        for twin in &twins {
+            new.folded.remove(twin.as_slice());
+        }
         new
     }
 
-    /// How many names there are.
-    pub fn len(&self) -> usize {
+    /// How many names there are: as many as there have to be slots.
+    pub fn slots(&self) -> usize {
         self.names.len()
     }
 
@@ -138,10 +140,19 @@ impl Names {
     }
 
     /// Hands over the members of the object that no slot holds: raw key with its escapes, node of the value.
-    pub fn each_other<'a>(&self, bytes: &'a [u8], tape: &Tape, object: u32, slots: &[Slot], mut each: impl FnMut(&'a [u8], u32)) {
+    pub fn each_other<'a>(
+        &self,
+        bytes: &'a [u8],
+        tape: &Tape,
+        object: u32,
+        slots: &[Slot],
+        mut each: impl FnMut(&'a [u8], u32),
+    ) {
         for (key, value) in tape.members(object) {
             let raw = &bytes[key.start as usize..key.end as usize];
-            let held = self.find_key(raw, key.special).is_some_and(|(place, _)| slots[usize::from(place)].holds(value));
+            let held = self
+                .find_key(raw, key.special)
+                .is_some_and(|(place, _)| slots[usize::from(place)].holds(value));
             if !held {
                 each(raw, value);
             }
@@ -166,14 +177,17 @@ impl Token {
             }
         }
         let digits = token == "0" || !token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit());
-        Self { names: Names::new(names), index: token.parse().ok().filter(|_| digits) }
+        Self {
+            names: Names::new(names),
+            index: token.parse().ok().filter(|_| digits),
+        }
     }
 
     /// The value that this token names within the value at node `of`.
     pub fn step(&self, bytes: &[u8], tape: &Tape, of: u32) -> Result<Option<u32>, DuplicateKey> {
         match tape.node(of).kind {
             Kind::Object => {
-                let mut slots = vec![Slot::Missing; self.names.len()];
+                let mut slots = vec![Slot::Missing; self.names.slots()];
                 self.names.fill(bytes, tape, of, &mut slots);
                 slots[0].value()
             }
@@ -193,7 +207,10 @@ mod tests {
         let mut slots = vec![Slot::Missing; names.len()];
         Names::new(names.iter().copied()).fill(json.as_bytes(), &tape, 0, &mut slots);
         let text = |value: u32| json[tape.node(value).start as usize..tape.node(value).end as usize].to_owned();
-        slots.iter().map(|slot| slot.value().map(|value| value.map(text))).collect()
+        slots
+            .iter()
+            .map(|slot| slot.value().map(|value| value.map(text)))
+            .collect()
     }
 
     #[test]

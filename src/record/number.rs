@@ -18,14 +18,25 @@ pub fn scaled(token: &[u8], scale: i64) -> Result<i128, NumberError> {
         [b'-', rest @ ..] => (true, rest),
         _ => (false, token),
     };
-    let mantissa_len = unsigned.iter().position(|b| matches!(b, b'e' | b'E')).unwrap_or(unsigned.len());
+    let mantissa_len = unsigned
+        .iter()
+        .position(|b| matches!(b, b'e' | b'E'))
+        .unwrap_or(unsigned.len());
     let (mantissa, exponent) = (&unsigned[..mantissa_len], exponent(&unsigned[mantissa_len..]));
     let digits = mantissa.iter().filter(|b| b.is_ascii_digit());
-    let Some(first) = digits.clone().position(|b| *b != b'0') else { return Ok(0) };
+    let Some(first) = digits.clone().position(|b| *b != b'0') else {
+        return Ok(0);
+    };
     let all = digits.clone().count();
     let last = all - digits.clone().rev().position(|b| *b != b'0').unwrap_or(0);
-    let behind_point = mantissa.iter().position(|b| *b == b'.').map_or(0, |point| mantissa.len() - point - 1);
-    let power = exponent.saturating_add(scale).saturating_sub(behind_point as i64).saturating_add((all - last) as i64);
+    let behind_point = mantissa
+        .iter()
+        .position(|b| *b == b'.')
+        .map_or(0, |point| mantissa.len() - point - 1);
+    let power = exponent
+        .saturating_add(scale)
+        .saturating_sub(behind_point as i64)
+        .saturating_add((all - last) as i64);
     if power < 0 {
         return Err(NumberError::Inexact);
     }
@@ -69,7 +80,9 @@ fn exponent(text: &[u8]) -> i64 {
         [] => return 0,
     };
     // Beyond this no number of bounded length comes back into any range.
-    let value = digits.iter().fold(0_i64, |sum, d| (sum * 10 + i64::from(d - b'0')).min(1 << 40));
+    let value = digits
+        .iter()
+        .fold(0_i64, |sum, d| (sum * 10 + i64::from(d - b'0')).min(1 << 40));
     if negative { -value } else { value }
 }
 
@@ -96,7 +109,10 @@ nearest!(nearest_f64, f64, 9_007_199_254_740_992.0);
 nearest!(nearest_f32, f32, 16_777_216.0);
 
 fn is_zero(token: &[u8]) -> bool {
-    token.iter().take_while(|b| !matches!(b, b'e' | b'E')).all(|b| !matches!(b, b'1'..=b'9'))
+    token
+        .iter()
+        .take_while(|b| !matches!(b, b'e' | b'E'))
+        .all(|b| !matches!(b, b'1'..=b'9'))
 }
 
 /// Is the whole text a JSON number?
@@ -191,7 +207,9 @@ mod tests {
         for good in ["0", "-0", "10", "1.50", "1e3", "1E-3", "0.0"] {
             assert!(is_json_number(good.as_bytes()), "{good}");
         }
-        for bad in ["", "-", "+1", "01", "1.", ".5", "1e", "1e+", " 1", "1 ", "0x1F", "NaN", "--1", "00"] {
+        for bad in [
+            "", "-", "+1", "01", "1.", ".5", "1e", "1e+", " 1", "1 ", "0x1F", "NaN", "--1", "00",
+        ] {
             assert!(!is_json_number(bad.as_bytes()), "{bad}");
         }
         assert!(is_json_integer(b"-12") && !is_json_integer(b"1e2") && !is_json_integer(b"1.0"));

@@ -2,7 +2,7 @@
 
 use super::names::{Names, Token};
 use crate::record::time::TimeFormats;
-use crate::table::{ColumnType, Coercion, Encoding, FieldPath, OnMismatch, Table, UnknownFields};
+use crate::table::{Coercion, ColumnType, Encoding, FieldPath, OnMismatch, Table, UnknownFields};
 
 /// Where a value stands: a top-level name, then perhaps further steps.
 #[derive(Clone, Debug)]
@@ -88,13 +88,16 @@ impl TablePlan {
             }
         }
         let place = |path: &FieldPath| Place {
-            slot: names.iter().position(|name| *name == first(path)).expect("every path's name is listed"),
+            slot: names
+                .iter()
+                .position(|name| *name == first(path))
+                .expect("every path's name is listed"),
             steps: steps(path, &paths[..read]),
         };
         let columns = table.columns.iter().map(|column| ColumnPlan {
             place: place(&column.from),
             required: column.required,
-            is_event_time: column.is_event_time && !column.formats_given && is_timestamp(&column.data_type),
+            is_event_time: column.is_event_time && is_timestamp(&column.data_type),
             value: ValuePlan::new(&column.data_type, column, table.coercion),
         });
         Self {
@@ -123,7 +126,9 @@ pub(crate) fn first(path: &FieldPath) -> &str {
 
 /// The steps of `path` below its top-level name; `others` are all paths read from the same records.
 pub(crate) fn steps(path: &FieldPath, others: &[&FieldPath]) -> Vec<Token> {
-    let FieldPath::Pointer(tokens) = path else { return Vec::new() };
+    let FieldPath::Pointer(tokens) = path else {
+        return Vec::new();
+    };
     let below = |depth: usize| {
         others.iter().filter_map(move |other| match other {
             FieldPath::Pointer(other) if other.len() > depth && other[..depth] == tokens[..depth] => {
@@ -132,7 +137,9 @@ pub(crate) fn steps(path: &FieldPath, others: &[&FieldPath]) -> Vec<Token> {
             _ => None,
         })
     };
-    (1..tokens.len()).map(|depth| Token::new(&tokens[depth], below(depth))).collect()
+    (1..tokens.len())
+        .map(|depth| Token::new(&tokens[depth], below(depth)))
+        .collect()
 }
 
 fn is_timestamp(data_type: &ColumnType) -> bool {
@@ -156,7 +163,7 @@ impl ValuePlan {
         let nested = |data_type: &ColumnType| Box::new(Self::new(data_type, column, coercion));
         let time = || TimePlan {
             formats: column.formats.clone(),
-            numbers: coercion == Coercion::Lossless || column.formats_given && column.formats.has_epoch(),
+            numbers: coercion == Coercion::Lossless || column.formats.has_epoch(),
             dollar_dates: coercion == Coercion::Lossless,
         };
         match data_type {
@@ -166,9 +173,10 @@ impl ValuePlan {
             ColumnType::BigInt => Self::BigInt,
             ColumnType::Float => Self::Float,
             ColumnType::Double => Self::Double,
-            ColumnType::Decimal { precision, scale } => {
-                Self::Decimal { precision: u32::from(*precision), scale: i64::from(*scale) }
-            }
+            ColumnType::Decimal { precision, scale } => Self::Decimal {
+                precision: u32::from(*precision),
+                scale: i64::from(*scale),
+            },
             ColumnType::Boolean => Self::Boolean,
             ColumnType::String => Self::String,
             ColumnType::Binary => Self::Binary(column.encoding),
@@ -178,9 +186,15 @@ impl ValuePlan {
             ColumnType::Array(element) => Self::Array(nested(element)),
             ColumnType::Struct(members) => Self::Struct {
                 names: Names::new(members.iter().map(|m| m.json_key.as_str())),
-                members: members.iter().map(|m| Self::new(&m.data_type, column, coercion)).collect(),
+                members: members
+                    .iter()
+                    .map(|m| Self::new(&m.data_type, column, coercion))
+                    .collect(),
             },
-            ColumnType::Map(key, value) => Self::Map { key: nested(key), value: nested(value) },
+            ColumnType::Map(key, value) => Self::Map {
+                key: nested(key),
+                value: nested(value),
+            },
         }
     }
 }

@@ -30,7 +30,10 @@ pub struct SourceContext {
 impl SourceContext {
     /// `key`: the source's key, for tables with `keys`; `last_modified_s`: what `max_future` and `max_past` count from.
     pub fn new(plan: &RecordPlan, key: &str, last_modified_s: i64) -> Self {
-        Self { router: Router::new(&plan.tables, key), last_modified_s }
+        Self {
+            router: Router::new(&plan.tables, key),
+            last_modified_s,
+        }
     }
 }
 
@@ -69,14 +72,25 @@ pub struct TableTally {
 impl TableTally {
     /// Adds what was counted elsewhere.
     pub fn add(&mut self, other: &Self) {
-        let Self { unknown, set_null, cut_time, time_ambiguous, time_forms } = other;
-        unknown.iter().for_each(|(name, count)| self.count_unknown(name, *count));
+        let Self {
+            unknown,
+            set_null,
+            cut_time,
+            time_ambiguous,
+            time_forms,
+        } = other;
+        unknown
+            .iter()
+            .for_each(|(name, count)| self.count_unknown(name, *count));
         for (column, count) in set_null {
             *self.set_null.entry(column.clone()).or_default() += count;
         }
         self.cut_time += cut_time;
         self.time_ambiguous += time_ambiguous;
-        self.time_forms.iter_mut().zip(time_forms).for_each(|(mine, theirs)| *mine += theirs);
+        self.time_forms
+            .iter_mut()
+            .zip(time_forms)
+            .for_each(|(mine, theirs)| *mine += theirs);
     }
 
     fn count_unknown(&mut self, name: &str, count: u64) {
@@ -111,7 +125,12 @@ impl TableRows {
         let rest = matches!(table.unknown_fields, crate::table::UnknownFields::KeepIn(_));
         let rest = rest.then(|| Column::new(&crate::table::ColumnType::String));
         Self {
-            columns: table.columns.iter().map(|c| Column::new(&c.data_type)).chain(rest).collect(),
+            columns: table
+                .columns
+                .iter()
+                .map(|c| Column::new(&c.data_type))
+                .chain(rest)
+                .collect(),
             times: Vec::new(),
             hours: Vec::new(),
             weights: Vec::new(),
@@ -122,7 +141,13 @@ impl TableRows {
     /// No rows of no table.
     pub(crate) fn none() -> Self {
         let (columns, times, hours, weights) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { columns, times, hours, weights, tally: TableTally::default() }
+        Self {
+            columns,
+            times,
+            hours,
+            weights,
+            tally: TableTally::default(),
+        }
     }
 
     /// How many rows.
@@ -217,7 +242,11 @@ impl Reader {
             if begin == block.len() {
                 return;
             }
-            let whole = if block[begin] == b'{' { self.tape.read(block, begin, limits.depth_max).ok() } else { None };
+            let whole = if block[begin] == b'{' {
+                self.tape.read(block, begin, limits.depth_max).ok()
+            } else {
+                None
+            };
             match whole.filter(|end| (end - begin) as u64 <= limits.record_bytes_max) {
                 Some(end) => {
                     out.bytes.records += (end - begin) as u64;
@@ -226,7 +255,14 @@ impl Reader {
                         self.record(plan, source, block, begin..end, out)
                     } else {
                         let found = "bytes that are not UTF-8";
-                        Err(Refusal { reject: Reject { code: Code::JsonInvalidUtf8, found }, table: None, column: None })
+                        Err(Refusal {
+                            reject: Reject {
+                                code: Code::JsonInvalidUtf8,
+                                found,
+                            },
+                            table: None,
+                            column: None,
+                        })
                     };
                     if let Err(refusal) = result {
                         let rejected = refusal.into_rejected(plan, out.read, begin..end);
@@ -265,7 +301,11 @@ impl Reader {
         range: Range<usize>,
         out: &mut BlockRows,
     ) -> Result<(), Refusal> {
-        let refuse = |code, found, table| Refusal { reject: Reject { code, found }, table, column: None };
+        let refuse = |code, found, table| Refusal {
+            reject: Reject { code, found },
+            table,
+            column: None,
+        };
         let duplicate = |table| refuse(Code::JsonDuplicateKey, "a key that is read standing twice", table);
         let table = source
             .router
@@ -274,18 +314,33 @@ impl Reader {
             .ok_or_else(|| refuse(Code::RouteNoTable, "no table whose `route` and `keys` match", None))?;
         let table_plan = &plan.plans[table];
         self.slots.clear();
-        self.slots.resize(table_plan.names.len(), Slot::Missing);
+        self.slots.resize(table_plan.names.slots(), Slot::Missing);
         let others = table_plan.names.fill(block, &self.tape, 0, &mut self.slots);
-        let reading = self.event_time(table_plan, &plan.tables.as_slice()[table], source, block).map_err(|reject| {
-            Refusal { reject, table: Some(table), column: None }
-        })?;
+        let reading = self
+            .event_time(table_plan, &plan.tables.as_slice()[table], source, block)
+            .map_err(|reject| Refusal {
+                reject,
+                table: Some(table),
+                column: None,
+            })?;
         let hour = PartitionHour::containing(reading.instant);
 
         let rows = &mut out.tables[table];
         let before = rows.len();
-        if let Err((reject, column)) = self.columns(table_plan, block, &reading, others, rows, &plan.tables.as_slice()[table]) {
+        if let Err((reject, column)) = self.columns(
+            table_plan,
+            block,
+            &reading,
+            others,
+            rows,
+            &plan.tables.as_slice()[table],
+        ) {
             rows.columns.iter_mut().for_each(|column| column.truncate(before));
-            return Err(Refusal { reject, table: Some(table), column });
+            return Err(Refusal {
+                reject,
+                table: Some(table),
+                column,
+            });
         }
         rows.times.push(reading.instant);
         rows.hours.push(hour);
@@ -307,24 +362,45 @@ impl Reader {
         let node = place.map_err(|_| refuse(Code::JsonDuplicateKey, "a key that is read standing twice"))?;
         let node = node.filter(|node| self.tape.node(*node).kind != Kind::Null);
         let node = node.ok_or(refuse(Code::EventTimeMissing, "no event time"))?;
-        let unreadable = refuse(Code::EventTimeUnreadable, "an event time of no form that `formats` names");
+        let unreadable = refuse(
+            Code::EventTimeUnreadable,
+            "an event time of no form that `formats` names",
+        );
         let value =
             time_value(block, &self.tape, node, &mut self.buffer).map_err(|reject| reject.unwrap_or(unreadable))?;
         let reading = table.event_time.formats.read(&value).map_err(|error| match error {
             TimeError::Unreadable => unreadable,
-            TimeError::OutOfRange => refuse(Code::EventTimeOutOfRange, "an event time outside the years 0001 to 9999"),
-            TimeError::Nonexistent => {
-                refuse(Code::EventTimeNonexistent, "a local event time that does not occur in `timezone`")
-            }
+            TimeError::OutOfRange => refuse(
+                Code::EventTimeOutOfRange,
+                "an event time outside the years 0001 to 9999",
+            ),
+            TimeError::Nonexistent => refuse(
+                Code::EventTimeNonexistent,
+                "a local event time that does not occur in `timezone`",
+            ),
         })?;
         let (seconds, nanos) = (reading.instant.seconds(), reading.instant.nanos());
         let arrival = source.last_modified_s;
         let beyond = |limit: i64| seconds > limit || seconds == limit && nanos > 0;
-        if table.event_time.max_future.is_some_and(|max| beyond(arrival.saturating_add(max))) {
-            return Err(refuse(Code::EventTimeTooNew, "an event time further after the source's arrival than `max_future`"));
+        if table
+            .event_time
+            .max_future
+            .is_some_and(|max| beyond(arrival.saturating_add(max)))
+        {
+            return Err(refuse(
+                Code::EventTimeTooNew,
+                "an event time further after the source's arrival than `max_future`",
+            ));
         }
-        if table.event_time.max_past.is_some_and(|max| seconds < arrival.saturating_sub(max)) {
-            return Err(refuse(Code::EventTimeTooOld, "an event time further before the source's arrival than `max_past`"));
+        if table
+            .event_time
+            .max_past
+            .is_some_and(|max| seconds < arrival.saturating_sub(max))
+        {
+            return Err(refuse(
+                Code::EventTimeTooOld,
+                "an event time further before the source's arrival than `max_past`",
+            ));
         }
         Ok(reading)
     }
@@ -351,12 +427,21 @@ impl Reader {
         let mut unknown_within = false;
         let mut nulls: Vec<usize> = Vec::new();
         for (place, (column_plan, column)) in plan.columns.iter().zip(&mut rows.columns).enumerate() {
-            let duplicate = Reject { code: Code::JsonDuplicateKey, found: "a key that is read standing twice" };
-            let node = column_plan.place.find(block, &self.tape, &self.slots).map_err(|_| (duplicate, Some(place)))?;
+            let duplicate = Reject {
+                code: Code::JsonDuplicateKey,
+                found: "a key that is read standing twice",
+            };
+            let node = column_plan
+                .place
+                .find(block, &self.tape, &self.slots)
+                .map_err(|_| (duplicate, Some(place)))?;
             let node = node.filter(|node| self.tape.node(*node).kind != Kind::Null);
             let Some(node) = node else {
                 if column_plan.required {
-                    let reject = Reject { code: Code::TypeNull, found: "no value" };
+                    let reject = Reject {
+                        code: Code::TypeNull,
+                        found: "no value",
+                    };
                     return Err((reject, Some(place)));
                 }
                 column.push_null();
@@ -370,9 +455,13 @@ impl Reader {
             let set_null = coercer.tally.set_null;
             if column_plan.required {
                 // NULL is no way out for a column that must have a value; values within it still have it.
-                coercer.add_required(&column_plan.value, node, column).map_err(|reject| (reject, Some(place)))?;
+                coercer
+                    .add_required(&column_plan.value, node, column)
+                    .map_err(|reject| (reject, Some(place)))?;
             } else {
-                coercer.add(&column_plan.value, node, column).map_err(|reject| (reject, Some(place)))?;
+                coercer
+                    .add(&column_plan.value, node, column)
+                    .map_err(|reject| (reject, Some(place)))?;
             }
             if coercer.tally.set_null > set_null {
                 nulls.extend(std::iter::repeat_n(place, (coercer.tally.set_null - set_null) as usize));
@@ -388,7 +477,11 @@ impl Reader {
         rows.tally.cut_time += tally.cut_time;
         rows.tally.time_ambiguous += tally.ambiguous;
         for place in nulls {
-            *rows.tally.set_null.entry(table.columns[place].name.clone()).or_default() += 1;
+            *rows
+                .tally
+                .set_null
+                .entry(table.columns[place].name.clone())
+                .or_default() += 1;
         }
         Ok(())
     }
@@ -428,11 +521,20 @@ impl Reader {
         }
         if plan.unknown == UnknownPlan::Quarantine && !names.is_empty() {
             let found = "a field that the table does not have";
-            return Err((Reject { code: Code::FieldUnknown, found }, None));
+            return Err((
+                Reject {
+                    code: Code::FieldUnknown,
+                    found,
+                },
+                None,
+            ));
         }
         names.iter().for_each(|name| rows.tally.count_unknown(name, 1));
         if plan.unknown == UnknownPlan::Keep {
-            let column = rows.columns.last_mut().expect("the column of unknown fields is the last");
+            let column = rows
+                .columns
+                .last_mut()
+                .expect("the column of unknown fields is the last");
             if kept.is_empty() {
                 column.push_null();
             } else {
@@ -457,9 +559,11 @@ fn shown(key: &[u8]) -> String {
 fn unknown_within(plan: &ValuePlan, bytes: &[u8], tape: &Tape, node: u32, path: &str, names: &mut Vec<String>) {
     match (plan, tape.node(node).kind) {
         (ValuePlan::Struct { names: known, members }, Kind::Object) => {
-            let mut slots = vec![Slot::Missing; known.len()];
+            let mut slots = vec![Slot::Missing; known.slots()];
             if known.fill(bytes, tape, node, &mut slots) {
-                known.each_other(bytes, tape, node, &slots, |key, _| names.push(format!("{path}.{}", shown(key))));
+                known.each_other(bytes, tape, node, &slots, |key, _| {
+                    names.push(format!("{path}.{}", shown(key)))
+                });
             }
             for (place, (slot, member)) in slots.iter().zip(members).enumerate() {
                 if let Ok(Some(value)) = slot.value() {
@@ -469,10 +573,12 @@ fn unknown_within(plan: &ValuePlan, bytes: &[u8], tape: &Tape, node: u32, path: 
             }
         }
         (ValuePlan::Array(element), Kind::Array) => {
-            tape.elements(node).for_each(|item| unknown_within(element, bytes, tape, item, path, names));
+            tape.elements(node)
+                .for_each(|item| unknown_within(element, bytes, tape, item, path, names));
         }
         (ValuePlan::Map { value: plan, .. }, Kind::Object) => {
-            tape.members(node).for_each(|(_, value)| unknown_within(plan, bytes, tape, value, path, names));
+            tape.members(node)
+                .for_each(|(_, value)| unknown_within(plan, bytes, tape, value, path, names));
         }
         _ => {}
     }
@@ -481,10 +587,20 @@ fn unknown_within(plan: &ValuePlan, bytes: &[u8], tape: &Tape, node: u32, path: 
 /// Adds the record's own event time; true if digits were cut.
 fn push_time(plan: &ValuePlan, instant: Instant, column: &mut Column) -> bool {
     let millis = matches!(plan, ValuePlan::Timestamp(_));
-    let Values::Int64(values) = &mut column.values else { unreachable!("a timestamp column holds integers") };
-    values.push(if millis { instant.millis_floor() } else { instant.micros_floor() });
+    let Values::Int64(values) = &mut column.values else {
+        unreachable!("a timestamp column holds integers")
+    };
+    values.push(if millis {
+        instant.millis_floor()
+    } else {
+        instant.micros_floor()
+    });
     column.push_valid();
-    if millis { instant.finer_than_millis() } else { instant.finer_than_micros() }
+    if millis {
+        instant.finer_than_millis()
+    } else {
+        instant.finer_than_micros()
+    }
 }
 
 fn skip_between(bytes: &[u8], mut at: usize) -> usize {
@@ -501,23 +617,40 @@ fn skip_between(bytes: &[u8], mut at: usize) -> usize {
 pub(crate) fn explain(what: BadFrame, plan: &RecordPlan) -> (Code, String) {
     match what {
         BadFrame::Syntax => (Code::JsonSyntax, "not JSON".into()),
-        BadFrame::Truncated => (Code::JsonTruncated, "the record breaks off before its closing brace".into()),
-        BadFrame::NotAnObject => (Code::JsonNotAnObject, "JSON, but an array or scalar; a record is an object".into()),
-        BadFrame::TooDeep => (Code::JsonTooDeep, format!("nested deeper than {} levels", plan.limits.depth_max)),
-        BadFrame::TooLarge => {
-            (Code::RecordTooLarge, format!("longer than {} bytes", plan.limits.record_bytes_max))
-        }
+        BadFrame::Truncated => (
+            Code::JsonTruncated,
+            "the record breaks off before its closing brace".into(),
+        ),
+        BadFrame::NotAnObject => (
+            Code::JsonNotAnObject,
+            "JSON, but an array or scalar; a record is an object".into(),
+        ),
+        BadFrame::TooDeep => (
+            Code::JsonTooDeep,
+            format!("nested deeper than {} levels", plan.limits.depth_max),
+        ),
+        BadFrame::TooLarge => (
+            Code::RecordTooLarge,
+            format!("longer than {} bytes", plan.limits.record_bytes_max),
+        ),
     }
 }
 
 impl Refusal {
     fn into_rejected(self, plan: &RecordPlan, ordinal: u64, range: Range<usize>) -> Rejected {
-        let Self { reject: Reject { code, found }, table, column } = self;
+        let Self {
+            reject: Reject { code, found },
+            table,
+            column,
+        } = self;
         let checked = table.map(|table| &plan.tables.as_slice()[table]);
         let column = column.and_then(|column| checked.map(|table| &table.columns[column]));
         let message = match (column, checked) {
             (Some(column), Some(table)) => {
-                format!("column `{}` of table `{}`: expected {}, found {found}", column.name, table.name, column.data_type)
+                format!(
+                    "column `{}` of table `{}`: expected {}, found {found}",
+                    column.name, table.name, column.data_type
+                )
             }
             (None, Some(table)) if code.is_event_time() => {
                 format!("table `{}`: {found} in `{}`", table.name, table.event_time.field)
@@ -525,6 +658,13 @@ impl Refusal {
             (None, Some(table)) => format!("table `{}`: {found}", table.name),
             _ => found.to_owned(),
         };
-        Rejected { code, message, ordinal, range, table, column: column.map(|c| c.name.clone()) }
+        Rejected {
+            code,
+            message,
+            ordinal,
+            range,
+            table,
+            column: column.map(|c| c.name.clone()),
+        }
     }
 }

@@ -30,7 +30,9 @@ impl Router {
     /// The tables that take records from `source_key`.
     pub(crate) fn new(tables: &Tables, source_key: &str) -> Self {
         let takes = |table: &Table| table.keys.as_ref().is_none_or(|keys| keys.matches(source_key));
-        let mut order: Vec<usize> = (0..tables.as_slice().len()).filter(|t| takes(&tables.as_slice()[*t])).collect();
+        let mut order: Vec<usize> = (0..tables.as_slice().len())
+            .filter(|t| takes(&tables.as_slice()[*t]))
+            .collect();
         order.sort_by_key(|table| std::cmp::Reverse(tables.as_slice()[*table].route_entries()));
         let rules = |table: &usize| tables.as_slice()[*table].route.iter();
         let paths: Vec<&FieldPath> = order.iter().flat_map(rules).map(|rule| &rule.field).collect();
@@ -41,14 +43,25 @@ impl Router {
             }
         }
         let place = |path: &FieldPath| Place {
-            slot: names.iter().position(|name| *name == first(path)).expect("every path's name is listed"),
+            slot: names
+                .iter()
+                .position(|name| *name == first(path))
+                .expect("every path's name is listed"),
             steps: steps(path, &paths),
         };
         let candidate = |table: &usize| Candidate {
             table: *table,
-            rules: rules(table).map(|rule| Rule { place: place(&rule.field), values: rule.values.clone() }).collect(),
+            rules: rules(table)
+                .map(|rule| Rule {
+                    place: place(&rule.field),
+                    values: rule.values.clone(),
+                })
+                .collect(),
         };
-        Self { candidates: order.iter().map(candidate).collect(), names: Names::new(names.iter().copied()) }
+        Self {
+            candidates: order.iter().map(candidate).collect(),
+            names: Names::new(names.iter().copied()),
+        }
     }
 
     /// The table of the record at node 0, if any.
@@ -60,8 +73,8 @@ impl Router {
         buffer: &mut Vec<u8>,
     ) -> Result<Option<usize>, DuplicateKey> {
         slots.clear();
-        slots.resize(self.names.len(), Slot::Missing);
-        if self.names.len() > 0 {
+        slots.resize(self.names.slots(), Slot::Missing);
+        if self.names.slots() > 0 {
             self.names.fill(bytes, tape, 0, slots);
         }
         'tables: for candidate in &self.candidates {
@@ -91,7 +104,9 @@ impl Place {
 
 impl Rule {
     fn matches(&self, bytes: &[u8], tape: &Tape, slots: &[Slot], buffer: &mut Vec<u8>) -> Result<bool, DuplicateKey> {
-        let Some(value) = self.place.find(bytes, tape, slots)? else { return Ok(false) };
+        let Some(value) = self.place.find(bytes, tape, slots)? else {
+            return Ok(false);
+        };
         let node = tape.node(value);
         let raw = &bytes[node.start as usize..node.end as usize];
         Ok(match node.kind {

@@ -66,12 +66,23 @@ impl Tape {
     pub fn read(&mut self, bytes: &[u8], at: usize, depth_max: usize) -> Result<usize, NotARecord> {
         self.nodes.clear();
         self.open.clear();
-        Reader { bytes, at, depth_max, nodes: &mut self.nodes, open: &mut self.open }.record()
+        Reader {
+            bytes,
+            at,
+            depth_max,
+            nodes: &mut self.nodes,
+            open: &mut self.open,
+        }
+        .record()
     }
 
     /// The members of the object at `index`: key node, index of the value.
     pub fn members(&self, index: u32) -> Members<'_> {
-        Members { tape: self, at: index + 1, end: self.node(index).next }
+        Members {
+            tape: self,
+            at: index + 1,
+            end: self.node(index).next,
+        }
     }
 
     /// Indices of the elements of the array at `index`.
@@ -189,7 +200,13 @@ impl Reader<'_> {
 
     fn push(&mut self, kind: Kind, start: usize, end: usize, special: bool) {
         let next = self.nodes.len() as u32 + 1;
-        self.nodes.push(Node { start: start as u32, end: end as u32, next, kind, special });
+        self.nodes.push(Node {
+            start: start as u32,
+            end: end as u32,
+            next,
+            kind,
+            special,
+        });
     }
 
     fn begin(&mut self, kind: Kind) -> Result<(), NotARecord> {

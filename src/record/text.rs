@@ -38,7 +38,9 @@ pub fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), LoneSurrogate> {
 }
 
 fn hex(text: &[u8]) -> u32 {
-    text[..4].iter().fold(0, |code, digit| code << 4 | char::from(*digit).to_digit(16).expect("checked when framed"))
+    text[..4].iter().fold(0, |code, digit| {
+        code << 4 | char::from(*digit).to_digit(16).expect("checked when framed")
+    })
 }
 
 /// Adds `text` as a JSON string, quotes included.
@@ -65,7 +67,11 @@ mod tests {
         ] {
             let mut out = Vec::new();
             let result = unescape(raw.as_bytes(), &mut out);
-            assert_eq!(result.ok().map(|()| String::from_utf8(out).unwrap()).as_deref(), text, "{raw}");
+            assert_eq!(
+                result.ok().map(|()| String::from_utf8(out).unwrap()).as_deref(),
+                text,
+                "{raw}"
+            );
         }
     }
 }

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 pub use summary::{Failed, SourcesSummary, Summary, TableSummary};
 
-use crate::record::{BlockBytes, TableTally};
 use crate::record::time::TimeForm;
+use crate::record::{BlockBytes, TableTally};
 
 /// Records by what became of them. Every one that was read, or added by a transform, is in exactly one of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,13 @@ pub struct RecordCounts {
 impl RecordCounts {
     /// Adds other counts.
     pub fn add(&mut self, other: &Self) {
-        let Self { read, added, rows, quarantined, dropped } = other;
+        let Self {
+            read,
+            added,
+            rows,
+            quarantined,
+            dropped,
+        } = other;
         self.read += read;
         self.added += added;
         self.rows += rows;
@@ -61,7 +67,13 @@ pub struct ByteCounts {
 impl ByteCounts {
     /// Adds other counts.
     pub fn add(&mut self, other: &Self) {
-        let Self { stored, decompressed, records, bad, between } = other;
+        let Self {
+            stored,
+            decompressed,
+            records,
+            bad,
+            between,
+        } = other;
         self.stored += stored;
         self.decompressed += decompressed;
         self.records += records;
@@ -115,7 +127,14 @@ pub struct TableReport {
 impl TableReport {
     /// Adds another report.
     pub fn add(&mut self, other: &Self) {
-        let Self { outside_projection, unknown, set_null, cut_time, time_ambiguous, time_forms } = other;
+        let Self {
+            outside_projection,
+            unknown,
+            set_null,
+            cut_time,
+            time_ambiguous,
+            time_forms,
+        } = other;
         self.outside_projection += outside_projection;
         add_all(&mut self.unknown, unknown);
         add_all(&mut self.set_null, set_null);
@@ -126,7 +145,9 @@ impl TableReport {
 
     /// The epoch units that event times were written in; more than one is worth a warning.
     pub fn epoch_units(&self) -> usize {
-        let units = TimeForm::ALL.iter().filter(|form| self.time_forms.contains_key(form.name()));
+        let units = TimeForm::ALL
+            .iter()
+            .filter(|form| self.time_forms.contains_key(form.name()));
         let mut units: Vec<_> = units.filter_map(|form| form.epoch_unit()).collect();
         units.dedup();
         units.sort_by_key(|unit| *unit as u8);
@@ -137,8 +158,16 @@ impl TableReport {
 
 impl From<&TableTally> for TableReport {
     fn from(tally: &TableTally) -> Self {
-        let TableTally { unknown, set_null, cut_time, time_ambiguous, time_forms } = tally;
-        let forms = TimeForm::ALL.iter().map(|form| (form.name().to_owned(), time_forms[form.index()]));
+        let TableTally {
+            unknown,
+            set_null,
+            cut_time,
+            time_ambiguous,
+            time_forms,
+        } = tally;
+        let forms = TimeForm::ALL
+            .iter()
+            .map(|form| (form.name().to_owned(), time_forms[form.index()]));
         Self {
             outside_projection: 0,
             unknown: unknown.clone(),

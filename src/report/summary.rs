@@ -114,7 +114,9 @@ impl Summary {
             self.tables.entry(name.clone()).or_default().seen.add(seen);
         }
         for file in &outcome.files {
-            let FileKind::Data { table, hour, rows } = &file.kind else { continue };
+            let FileKind::Data { table, hour, rows } = &file.kind else {
+                continue;
+            };
             let table = self.tables.entry(table.clone()).or_default();
             table.rows += rows;
             table.files += 1;
@@ -130,9 +132,17 @@ impl Summary {
             let message = if code == "Object.NotJson" {
                 "no JSON record begins in its first MiB; nothing of it was loaded".to_owned()
             } else {
-                format!("the compressed stream is broken; {} records before the damage are rows", seen.records.rows)
+                format!(
+                    "the compressed stream is broken; {} records before the damage are rows",
+                    seen.records.rows
+                )
             };
-            self.failed.push(Failed { source: source.name.to_string(), code: code.clone(), message, transient: false });
+            self.failed.push(Failed {
+                source: source.name.to_string(),
+                code: code.clone(),
+                message,
+                transient: false,
+            });
         }
         self.failed.sort_by(|a, b| a.source.cmp(&b.source));
         Ok(())

@@ -91,7 +91,11 @@ impl Blocks {
 
     /// What is known at the end; to be asked when [`Blocks::next`] has given nothing.
     pub fn ended(&self) -> Ended {
-        Ended { bytes: self.offset, stored_bytes: self.from.stored_bytes(), damage: self.damage }
+        Ended {
+            bytes: self.offset,
+            stored_bytes: self.from.stored_bytes(),
+            damage: self.damage,
+        }
     }
 
     /// Bytes of the stored object taken so far.
@@ -173,7 +177,11 @@ impl Blocks {
         block.truncate(bytes);
         let offset = self.offset;
         self.offset += bytes as u64;
-        Some(Block::Bytes { offset, bytes: block, damaged })
+        Some(Block::Bytes {
+            offset,
+            bytes: block,
+            damaged,
+        })
     }
 
     /// The stretch at the start of the buffer is longer than may be held: it is followed to its end, unheld.
@@ -202,7 +210,13 @@ impl Blocks {
         // What the framer left behind the stretch is white space, and has been passed.
         let range = start..start + (stretch.range.end - stretch.range.start);
         let between = self.offset - range.end;
-        Ok(Block::Oversized { range, code: stretch.what.err().unwrap_or(BadFrame::TooLarge), head, between, damaged })
+        Ok(Block::Oversized {
+            range,
+            code: stretch.what.err().unwrap_or(BadFrame::TooLarge),
+            head,
+            between,
+            damaged,
+        })
     }
 
     fn not_json(&mut self) -> Result<Block, InflateError> {
@@ -214,7 +228,10 @@ impl Blocks {
         }
         self.offset += self.buffer.len() as u64;
         self.buffer.clear();
-        Ok(Block::NotJson { bytes: self.offset, head })
+        Ok(Block::NotJson {
+            bytes: self.offset,
+            head,
+        })
     }
 }
 
@@ -227,7 +244,10 @@ fn last_line_of_record(buffer: &[u8]) -> Option<usize> {
 /// Does a record begin here, or is there nothing but white space?
 fn has_record(head: &[u8], limits: FrameLimits) -> bool {
     let mut text = head;
-    while let Some(rest) = text.strip_prefix(&[0xEF, 0xBB, 0xBF]).or_else(|| text.strip_prefix(b"\n")) {
+    while let Some(rest) = text
+        .strip_prefix(&[0xEF, 0xBB, 0xBF])
+        .or_else(|| text.strip_prefix(b"\n"))
+    {
         text = rest;
     }
     if text.iter().all(|byte| is_space(*byte)) || text.first() == Some(&b'{') {

@@ -208,7 +208,10 @@ impl Framer {
         self.state = State::Top;
         self.open.clear();
         self.too_large = false;
-        Stretch { range: self.start..end, what }
+        Stretch {
+            range: self.start..end,
+            what,
+        }
     }
 
     fn begin(&mut self, state: State, is_object: bool) -> Step {
@@ -334,7 +337,11 @@ impl Framer {
     }
 
     fn top_value(&self) -> Result<(), BadFrame> {
-        if self.is_object { Ok(()) } else { Err(BadFrame::NotAnObject) }
+        if self.is_object {
+            Ok(())
+        } else {
+            Err(BadFrame::NotAnObject)
+        }
     }
 
     fn number(&mut self, byte: u8) -> Step {
@@ -384,5 +391,8 @@ pub(crate) fn plain_text_len(bytes: &[u8]) -> usize {
         done += 8;
     }
     let rest = words.remainder();
-    done + rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len())
+    done + rest
+        .iter()
+        .position(|b| matches!(b, b'"' | b'\\' | 0..0x20))
+        .unwrap_or(rest.len())
 }

@@ -71,7 +71,9 @@ impl<R: BufRead> Read for Stored<R> {
 
 impl<R: BufRead> BufRead for Stored<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.from.fill_buf().map_err(|error| io::Error::other(SourceFailed(error)))
+        self.from
+            .fill_buf()
+            .map_err(|error| io::Error::other(SourceFailed(error)))
     }
 
     fn consume(&mut self, bytes: usize) {
@@ -108,7 +110,11 @@ impl<R: BufRead> Read for Peek<R> {
 
 impl<R: BufRead> BufRead for Peek<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.at == self.head.len() { self.from.fill_buf() } else { Ok(&self.head[self.at..]) }
+        if self.at == self.head.len() {
+            self.from.fill_buf()
+        } else {
+            Ok(&self.head[self.at..])
+        }
     }
 
     fn consume(&mut self, bytes: usize) {
@@ -165,7 +171,10 @@ fn padding(from: &mut impl BufRead) -> io::Result<()> {
             return Ok(());
         }
         if rest.iter().any(|byte| *byte != 0) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes behind the last gzip member"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "bytes behind the last gzip member",
+            ));
         }
         let n = rest.len();
         from.consume(n);
@@ -183,19 +192,32 @@ impl Inflate {
     pub fn new(stored: impl Read + Send + 'static) -> Result<Self, InflateError> {
         let taken = Arc::new(AtomicU64::new(0));
         let stored = BufReader::with_capacity(BUFFER_BYTES, stored);
-        let mut from: Box<dyn BufRead + Send> = Box::new(Stored { from: stored, taken: Arc::clone(&taken) });
+        let mut from: Box<dyn BufRead + Send> = Box::new(Stored {
+            from: stored,
+            taken: Arc::clone(&taken),
+        });
         let fail = |error: io::Error| explain(error, &taken);
         for layer in 0.. {
             let peek = Peek::new(from, 4).map_err(fail)?;
             let codec = Codec::of(&peek.head);
             if codec != Codec::Plain && layer == LAYERS_MAX {
                 let offset = taken.load(Ordering::Relaxed);
-                return Err(InflateError::Damaged(Damage { kind: DamageKind::Limit, offset }));
+                return Err(InflateError::Damaged(Damage {
+                    kind: DamageKind::Limit,
+                    offset,
+                }));
             }
             from = match codec {
-                Codec::Plain => return Ok(Self { from: Box::new(peek), taken }),
+                Codec::Plain => {
+                    return Ok(Self {
+                        from: Box::new(peek),
+                        taken,
+                    });
+                }
                 Codec::Gzip => {
-                    let members = Members { state: MemberState::Between(peek) };
+                    let members = Members {
+                        state: MemberState::Between(peek),
+                    };
                     Box::new(BufReader::with_capacity(BUFFER_BYTES, members))
                 }
                 Codec::Zstd => {
@@ -242,7 +264,9 @@ impl Codec {
 
 fn explain(error: io::Error, taken: &AtomicU64) -> InflateError {
     if error.get_ref().is_some_and(|inner| inner.is::<SourceFailed>()) {
-        let inner = error.into_inner().and_then(|inner| inner.downcast::<SourceFailed>().ok());
+        let inner = error
+            .into_inner()
+            .and_then(|inner| inner.downcast::<SourceFailed>().ok());
         return InflateError::Source(inner.map_or_else(|| io::Error::other("the source"), |failed| failed.0));
     }
     let kind = match error.kind() {
@@ -251,7 +275,10 @@ fn explain(error: io::Error, taken: &AtomicU64) -> InflateError {
         _ if error.to_string().contains("too much memory") => DamageKind::Limit,
         _ => DamageKind::Corrupt,
     };
-    InflateError::Damaged(Damage { kind, offset: taken.load(Ordering::Relaxed) })
+    InflateError::Damaged(Damage {
+        kind,
+        offset: taken.load(Ordering::Relaxed),
+    })
 }
 
 #[cfg(test)]
@@ -293,24 +320,43 @@ mod tests {
             ("a byte", vec![b'{'], vec![b'{']),
             ("gzip", gzip(&both), both.clone()),
             ("two members", [gzip(&a), gzip(&b)].concat(), both.clone()),
-            ("an empty member between", [gzip(&a), gzip(b""), gzip(&b)].concat(), both.clone()),
+            (
+                "an empty member between",
+                [gzip(&a), gzip(b""), gzip(&b)].concat(),
+                both.clone(),
+            ),
             ("zeros behind", [gzip(&both), vec![0; 700_000]].concat(), both.clone()),
             ("gzip in gzip", gzip(&[gzip(&a), gzip(&b)].concat()), both.clone()),
             ("zstd", zstd(&both), both.clone()),
             ("two frames", [zstd(&a), zstd(&b)].concat(), both.clone()),
-            ("skippable frame", [vec![0x50, 0x2A, 0x4D, 0x18, 2, 0, 0, 0, 9, 9], zstd(&both)].concat(), both.clone()),
+            (
+                "skippable frame",
+                [vec![0x50, 0x2A, 0x4D, 0x18, 2, 0, 0, 0, 9, 9], zstd(&both)].concat(),
+                both.clone(),
+            ),
             ("zstd in gzip", gzip(&zstd(&both)), both.clone()),
         ] {
             let (out, damage) = all(stored);
-            assert!(out == expected && damage.is_none(), "{name}: {} bytes, {damage:?}", out.len());
+            assert!(
+                out == expected && damage.is_none(),
+                "{name}: {} bytes, {damage:?}",
+                out.len()
+            );
         }
     }
 
     #[test]
     fn a_thousand_members_are_one_stream() {
-        let (out, damage) = all((0..1000).flat_map(|i| gzip(format!("{{\"i\":{i}}}\n").as_bytes())).collect());
+        let (out, damage) = all((0..1000)
+            .flat_map(|i| gzip(format!("{{\"i\":{i}}}\n").as_bytes()))
+            .collect());
         assert_eq!(damage, None);
-        assert_eq!(out, (0..1000).flat_map(|i| format!("{{\"i\":{i}}}\n").into_bytes()).collect::<Vec<u8>>());
+        assert_eq!(
+            out,
+            (0..1000)
+                .flat_map(|i| format!("{{\"i\":{i}}}\n").into_bytes())
+                .collect::<Vec<u8>>()
+        );
     }
 
     #[test]
@@ -323,7 +369,10 @@ mod tests {
                 let plain = Codec::of(&stored[..cut.min(4)]) == Codec::Plain;
                 assert!(plain || whole.starts_with(&out), "cut at {cut}");
                 let member_edge = cut == stored.len() / 2 && out == text;
-                assert!(plain || damage == Some(DamageKind::Truncated) || member_edge, "cut at {cut}: {damage:?}");
+                assert!(
+                    plain || damage == Some(DamageKind::Truncated) || member_edge,
+                    "cut at {cut}: {damage:?}"
+                );
             }
         }
     }
@@ -335,9 +384,15 @@ mod tests {
         let sum = bad_sum.len() - 6;
         bad_sum[sum] ^= 1;
         assert_eq!(all(bad_sum), (text.clone(), Some(DamageKind::Corrupt)));
-        assert_eq!(all([gzip(&text), b"garbage".to_vec()].concat()), (text.clone(), Some(DamageKind::Corrupt)));
+        assert_eq!(
+            all([gzip(&text), b"garbage".to_vec()].concat()),
+            (text.clone(), Some(DamageKind::Corrupt))
+        );
         assert_eq!(all(gzip(&gzip(&gzip(&gzip(&text))))).1, Some(DamageKind::Limit));
-        assert_eq!(all([zstd(&text), b"garbage".to_vec()].concat()).1, Some(DamageKind::Corrupt));
+        assert_eq!(
+            all([zstd(&text), b"garbage".to_vec()].concat()).1,
+            Some(DamageKind::Corrupt)
+        );
     }
 
     #[test]

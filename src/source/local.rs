@@ -57,7 +57,10 @@ pub struct ListError {
 pub fn list(roots: &[PathBuf], selection: &Selection) -> Result<Listing, ListError> {
     let mut listing = Listing::default();
     for root in roots {
-        let fail = |source| ListError { path: root.clone(), source };
+        let fail = |source| ListError {
+            path: root.clone(),
+            source,
+        };
         let canonical = root.canonicalize().map_err(fail)?;
         let about = canonical.metadata().map_err(fail)?;
         if about.is_dir() {
@@ -90,7 +93,11 @@ fn walk(root: &Path, folder: &Path, selection: &Selection, listing: &mut Listing
             continue;
         }
         // A link to a file is that file, under its own name; a link to a folder could lead in a circle.
-        let path = if kind.is_symlink() { path.canonicalize().map_err(fail(&path))? } else { path };
+        let path = if kind.is_symlink() {
+            path.canonicalize().map_err(fail(&path))?
+        } else {
+            path
+        };
         let about = path.metadata().map_err(fail(&path))?;
         if about.is_file() {
             let below = path.strip_prefix(root).unwrap_or(&path).to_owned();
@@ -108,7 +115,11 @@ impl Listing {
             && selection.until_s.is_none_or(|until| modified < until)
             && selection.glob.as_ref().is_none_or(|glob| glob.is_match(below));
         if selected {
-            self.sources.push(LocalSource { name: SourceName::local(&path), path, version });
+            self.sources.push(LocalSource {
+                name: SourceName::local(&path),
+                path,
+                version,
+            });
         }
     }
 }
@@ -119,7 +130,10 @@ pub fn pack(sources: Vec<LocalSource>, job_bytes: u64) -> Vec<Vec<LocalSource>> 
     let mut jobs: Vec<Vec<LocalSource>> = Vec::new();
     let mut bytes = 0;
     for source in sources {
-        let fits = jobs.last().and_then(|job| job.last()).is_some_and(|last| last.path.parent() == source.path.parent())
+        let fits = jobs
+            .last()
+            .and_then(|job| job.last())
+            .is_some_and(|last| last.path.parent() == source.path.parent())
             && bytes + source.version.size <= job_bytes
             && jobs.last().is_some_and(|job| job.len() < JOB_SOURCES_MAX);
         if !fits {

@@ -24,12 +24,17 @@ pub fn data_type(of: &ColumnType) -> DataType {
         ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Millisecond, None),
         ColumnType::TimestampMicros => DataType::Timestamp(TimeUnit::Microsecond, None),
         ColumnType::Array(element) => DataType::List(Arc::new(Field::new("element", data_type(element), true))),
-        ColumnType::Struct(members) => {
-            DataType::Struct(members.iter().map(|m| Field::new(&m.name, data_type(&m.data_type), true)).collect())
-        }
+        ColumnType::Struct(members) => DataType::Struct(
+            members
+                .iter()
+                .map(|m| Field::new(&m.name, data_type(&m.data_type), true))
+                .collect(),
+        ),
         ColumnType::Map(key, value) => {
-            let entry =
-                Fields::from(vec![Field::new("key", data_type(key), false), Field::new("value", data_type(value), true)]);
+            let entry = Fields::from(vec![
+                Field::new("key", data_type(key), false),
+                Field::new("value", data_type(value), true),
+            ]);
             DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entry), false)), false)
         }
     }
@@ -37,7 +42,10 @@ pub fn data_type(of: &ColumnType) -> DataType {
 
 /// The Arrow schema of a table's files: its columns in the order of the schema file, then the column of unknown fields.
 pub fn schema(table: &Table) -> SchemaRef {
-    let columns = table.columns.iter().map(|c| Field::new(&c.name, data_type(&c.data_type), true));
+    let columns = table
+        .columns
+        .iter()
+        .map(|c| Field::new(&c.name, data_type(&c.data_type), true));
     let rest = match &table.unknown_fields {
         UnknownFields::KeepIn(name) => Some(Field::new(name, DataType::Utf8, true)),
         UnknownFields::Drop | UnknownFields::Quarantine => None,

@@ -128,7 +128,6 @@ fn canonical_column<'t>(column: &'t Column, times: &'t Times) -> CanonicalColumn
         comment: _,
         required,
         formats: _,
-        formats_given: _,
         is_event_time: _,
         encoding,
         keys,

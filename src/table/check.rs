@@ -77,10 +77,6 @@ pub(super) fn check(config: &Given<TableConfig>, report: &mut Report<'_>) -> Che
     let event = columns::EventField {
         field: event_time.as_ref().map(|event_time| &event_time.field),
         times: &event_times,
-        formats_given: config
-            .event_time
-            .given()
-            .is_some_and(|event| event.value.formats.given().is_some()),
     };
     let columns = columns::check(config, *at, layout, coercion, &event, report);
     let unknown_fields = check_unknown_fields(config, layout, report);

@@ -21,7 +21,6 @@ const LEAVES_MAX: usize = 1_000;
 pub(super) struct EventField<'e> {
     pub(super) field: Option<&'e FieldPath>,
     pub(super) times: &'e Times,
-    pub(super) formats_given: bool,
 }
 
 /// A column, and its times by the names in the schema.
@@ -192,8 +191,7 @@ fn check_column(
         comment: details.comment.given().map(|given| given.value.clone()),
         required: details.required.or(false),
         formats,
-        formats_given: !details.formats.is_missing() || (is_event_time && event.formats_given),
-        is_event_time,
+        is_event_time: is_event_time && times == *event.times,
         encoding: details.encoding.or(Encoding::Base64),
         keys,
     };

@@ -118,9 +118,7 @@ pub struct Column {
     /// How timestamps in it are written, with everything taken in: its own `formats`; else the event time's if it reads
     /// that field; else `rfc3339` under strict coercion and `auto` otherwise.
     pub formats: TimeFormats,
-    /// Whether somebody wrote `formats`: here, or in `event_time` where they are taken from there.
-    pub formats_given: bool,
-    /// Whether it reads the field that holds the event time.
+    /// Whether it reads the field that holds the event time, by the same `formats` and `timezone`.
     pub is_event_time: bool,
     /// How bytes in it are written.
     pub encoding: Encoding,
@@ -191,6 +189,14 @@ pub struct ParquetOptions {
     pub row_group_bytes: u64,
     /// Bytes after which a file is closed, 1 MiB to 5 GiB.
     pub file_bytes: u64,
+}
+
+/// Reads a size in bytes such as `64MiB`; the error says what to write instead.
+pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+    size::parse_bytes(text).map_err(|problem| match problem.way_out {
+        Some(way_out) => format!("{}; write {way_out}", problem.message),
+        None => problem.message,
+    })
 }
 
 #[cfg(test)]

@@ -27,8 +27,7 @@ pub(super) struct Given<T> {
 }
 
 /// A key that may stand in a mapping.
-#[derive(Debug)]
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) enum Field<T> {
     #[default]
     Missing,
@@ -36,7 +35,6 @@ pub(super) enum Field<T> {
     Unreadable,
     Given(Given<T>),
 }
-
 
 impl<T> Field<T> {
     pub(super) fn given(&self) -> Option<&Given<T>> {

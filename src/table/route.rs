@@ -38,11 +38,10 @@ pub(super) fn may_overlap(
     (other_route, other_keys): (&[RouteRule], Option<&KeyPatterns>),
 ) -> bool {
     let rules_agree = |rule: &RouteRule| {
-        let same = other_route
+        let mut same = other_route
             .iter()
             .filter(|other| other.field.is_same_place(&rule.field));
-        same.into_iter()
-            .all(|other| other.values.iter().any(|value| rule.values.contains(value)))
+        same.all(|other| other.values.iter().any(|value| rule.values.contains(value)))
     };
     let keys_agree = match (keys, other_keys) {
         (Some(keys), Some(other_keys)) => keys.may_overlap(other_keys),

@@ -26,13 +26,13 @@ impl Tables {
     /// # Errors
     /// All that is wrong with all files; also a folder that cannot be read or holds no schema.
     pub fn load(folder: &Path) -> Result<Self, SchemaErrors> {
-        let (files, mut unreadable) = read_folder(folder).map_err(|error| SchemaErrors(vec![error]))?;
+        let (files, mut errors) = read_folder(folder).map_err(|error| SchemaErrors(vec![error]))?;
         match Self::from_sources(files) {
-            Ok(tables) if unreadable.is_empty() => Ok(tables),
-            Ok(_) => Err(SchemaErrors(unreadable)),
-            Err(SchemaErrors(errors)) => {
-                unreadable.extend(errors);
-                Err(SchemaErrors(unreadable))
+            Ok(tables) if errors.is_empty() => Ok(tables),
+            Ok(_) => Err(sorted(errors)),
+            Err(SchemaErrors(found)) => {
+                errors.extend(found);
+                Err(sorted(errors))
             }
         }
     }
@@ -58,8 +58,7 @@ impl Tables {
             errors.extend(routings[..i].iter().filter_map(|one| conflict(one, two)));
         }
         if !errors.is_empty() {
-            errors.sort_by(|a, b| (&a.file, a.position).cmp(&(&b.file, b.position)));
-            return Err(SchemaErrors(errors));
+            return Err(sorted(errors));
         }
         checked.sort_by(|a, b| a.table.name.cmp(&b.table.name));
         let canonical = checked.iter().map(|checked| canonical(checked) + "\n").collect();
@@ -93,6 +92,11 @@ impl Tables {
     pub fn canonical(&self) -> String {
         self.canonical.clone()
     }
+}
+
+fn sorted(mut errors: Vec<SchemaError>) -> SchemaErrors {
+    errors.sort_by(|a, b| (&a.file, a.position).cmp(&(&b.file, b.position)));
+    SchemaErrors(errors)
 }
 
 /// The schema files of a folder by name, and those that cannot be read.
@@ -135,14 +139,9 @@ fn read_folder(folder: &Path) -> Result<Files, SchemaError> {
 }
 
 fn is_schema(path: &Path) -> bool {
-    let has_ending = path
-        .extension()
-        .and_then(OsStr::to_str)
-        .is_some_and(|ending| ["yaml", "yml"].contains(&ending));
-    let is_hidden = path
-        .file_name()
-        .is_some_and(|name| name.as_encoded_bytes().starts_with(b".") || name.as_encoded_bytes().starts_with(b"_"));
-    has_ending && !is_hidden && !path.is_dir()
+    let text = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let is_yaml = ["yaml", "yml"].contains(&text(path.extension()).as_str());
+    is_yaml && !text(path.file_name()).starts_with(['.', '_']) && !path.is_dir()
 }
 
 fn read_file(report: &mut Report<'_>) -> (Option<Routing>, Option<CheckedTable>) {

@@ -107,7 +107,7 @@ fn syntax_problem(error: &serde_saphyr::Error, text: &str, at: Position) -> Prob
         problem.way_out("indent with spaces, not tabs")
     } else if line.contains('<') && message.starts_with("mapping values") {
         problem.way_out("put the type in quotes: \"struct<a:int,b:string>\"")
-    } else if message.starts_with("unexpected character") {
+    } else if line.chars().nth(at.column - 1).is_some_and(|c| "%@`".contains(c)) {
         problem.way_out("put a text that begins with `%`, `@` or a backtick in quotes")
     } else {
         problem

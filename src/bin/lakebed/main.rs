@@ -1,1 +1,76 @@
-fn main() {}
+//! The command line: one file a verb. `main` wires, and turns what comes back into words and an exit code.
+
+mod backfill;
+mod progress;
+mod schema;
+mod show;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// How a verb ended, and with it the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// Finished; rejected records are quarantined and counted.
+    Done = 0,
+    /// A source failed or is damaged, or there were more rejects than allowed.
+    Failed = 1,
+    /// Usage or configuration.
+    Usage = 2,
+    /// Ctrl-C.
+    Interrupted = 130,
+}
+
+/// What a verb could not do at all: said on stderr, and the exit code it ends with.
+struct Refused {
+    exit: Exit,
+    message: String,
+}
+
+impl Refused {
+    fn usage(message: impl ToString) -> Self {
+        Self {
+            exit: Exit::Usage,
+            message: message.to_string(),
+        }
+    }
+
+    fn failed(message: impl ToString) -> Self {
+        Self {
+            exit: Exit::Failed,
+            message: message.to_string(),
+        }
+    }
+}
+
+/// Sorts raw JSON objects into an event-time Parquet lake that Athena can prune exactly.
+#[derive(Debug, Parser)]
+#[command(name = "lakebed", version, propagate_version = true, max_term_width = 120)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Load raw objects into a lake: every record once, under its own hour
+    Backfill(backfill::Args),
+    /// Work with the schema files of tables
+    #[command(subcommand)]
+    Schema(schema::Verb),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().verb {
+        Verb::Backfill(args) => backfill::run(args),
+        Verb::Schema(verb) => schema::run(verb),
+    };
+    let exit = result.unwrap_or_else(|Refused { exit, message }| {
+        // Nowhere is left to say it where stderr is closed.
+        drop(writeln!(std::io::stderr(), "lakebed: {message}"));
+        exit
+    });
+    ExitCode::from(exit as u8)
+}

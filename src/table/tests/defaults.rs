@@ -36,7 +36,7 @@ fn everything_left_out_has_its_default() {
     assert_eq!((column.name.as_str(), &column.data_type), ("id", &ColumnType::String));
     assert_eq!(column.from, FieldPath::Key("id".to_owned()));
     assert_eq!((column.comment.as_deref(), column.required), (None, false));
-    assert_eq!((column.formats_given, column.is_event_time), (false, false));
+    assert!(!column.is_event_time);
     assert_eq!((column.encoding, column.keys.len()), (Encoding::Base64, 0));
 }
 
@@ -44,7 +44,7 @@ fn everything_left_out_has_its_default() {
 #[test]
 fn the_defaults_in_the_json_schema_are_those_applied() {
     let schema = table_json_schema();
-    let mut written = format!("{BASE}");
+    let mut written = BASE.to_owned();
     for (key, property) in schema["properties"].as_object().unwrap() {
         let mut nested = serde_json::Map::new();
         for (name, property) in property["properties"].as_object().into_iter().flatten() {
@@ -178,7 +178,7 @@ fn a_table_with_keys_alone_is_no_default_table() {
 #[test]
 fn a_column_takes_the_formats_of_the_event_time_it_reads() {
     const EVENT: &str = "{ field: time, formats: [epoch_ms], timezone: Europe/Berlin }";
-    for (event_time, coercion, column, formats, timezone, given) in [
+    for (event_time, coercion, column, formats, timezone, is_event_time) in [
         (
             "{ field: time }",
             "lossless",
@@ -209,7 +209,7 @@ fn a_column_takes_the_formats_of_the_event_time_it_reads() {
             "{ type: timestamp, formats: [auto] }",
             "auto",
             "UTC",
-            true,
+            false,
         ),
         (
             "{ field: time }",
@@ -217,7 +217,7 @@ fn a_column_takes_the_formats_of_the_event_time_it_reads() {
             "{ type: timestamp, from: time }",
             "auto",
             "UTC",
-            false,
+            true,
         ),
         (EVENT, "lossless", "{ type: timestamp }", "auto", "UTC", false),
         (
@@ -250,7 +250,7 @@ fn a_column_takes_the_formats_of_the_event_time_it_reads() {
             "{ type: timestamp, from: time, formats: [rfc3339] }",
             "rfc3339",
             "Europe/Berlin",
-            true,
+            false,
         ),
         (
             EVENT,
@@ -258,7 +258,7 @@ fn a_column_takes_the_formats_of_the_event_time_it_reads() {
             "{ type: timestamp, from: time, timezone: UTC }",
             "epoch_ms",
             "UTC",
-            true,
+            false,
         ),
         (
             EVENT,
@@ -273,8 +273,8 @@ fn a_column_takes_the_formats_of_the_event_time_it_reads() {
         let tables = tables(&text);
         let times = format!(r#""required":false,"times":{{"formats":["{formats}"],"timezone":"{timezone}"}}"#);
         assert!(tables.canonical().contains(&times), "{text}{}", tables.canonical());
-        let column = &tables.as_slice()[0].columns[0];
-        assert_eq!(column.formats_given, given, "{text}");
+        let taken = tables.as_slice()[0].columns[0].is_event_time;
+        assert_eq!(taken, is_event_time, "{text}");
     }
 }
 

@@ -1,0 +1,227 @@
+//! What a verb found, in words or as JSON.
+
+use std::io::{self, Write};
+
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{HumanBytes, HumanCount};
+use lakebed::dry_run::DryRun;
+use lakebed::report::Summary;
+use serde::Serialize;
+
+use crate::Refused;
+
+/// Entries of a list that are shown to people; `--json` has all.
+const LISTED_MAX: usize = 20;
+
+/// A line on stderr.
+pub(crate) fn note(text: &str) {
+    // Nowhere is left to say it where stderr is closed.
+    drop(writeln!(io::stderr(), "lakebed: {text}"));
+}
+
+/// Prints one JSON document on stdout.
+pub(crate) fn json(data: &impl Serialize) -> Result<(), Refused> {
+    let mut out = io::stdout().lock();
+    let printed = serde_json::to_writer_pretty(&mut out, data)
+        .map_err(io::Error::from)
+        .and_then(|()| writeln!(out));
+    printed.map_err(|error| Refused::failed(format!("print: {error}")))
+}
+
+fn print(text: &str) -> Result<(), Refused> {
+    io::stdout()
+        .lock()
+        .write_all(text.as_bytes())
+        .map_err(|error| Refused::failed(format!("print: {error}")))
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    table
+}
+
+fn align_right(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// What a backfill did.
+pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
+    if as_json {
+        return json(summary);
+    }
+    let mut text = String::new();
+    let sources = &summary.sources;
+    if sources.done == 0 && sources.failed == 0 && sources.already > 0 {
+        text += &format!("{} objects already loaded, 0 new\n", HumanCount(sources.already));
+        return print(&text);
+    }
+    if sources.found == 0 {
+        text += "no objects found";
+        text += if sources.hidden > 0 {
+            " (names beginning with `.` or `_` are passed over)\n"
+        } else {
+            "\n"
+        };
+        return print(&text);
+    }
+    let records = &summary.records;
+    text += &format!(
+        "{} objects loaded ({}), {} already loaded, {} failed, {} damaged\n{} records: {} rows, {} quarantined\n\n",
+        HumanCount(sources.done),
+        HumanBytes(sources.bytes),
+        HumanCount(sources.already),
+        HumanCount(sources.failed),
+        HumanCount(sources.damaged),
+        HumanCount(records.read),
+        HumanCount(records.rows),
+        HumanCount(records.quarantined),
+    );
+    let mut tables = table(&["table", "rows", "files", "size", "hours", "first hour", "last hour"]);
+    for (name, table) in summary.tables.iter().filter(|(_, table)| table.rows > 0) {
+        let hour = |hour: &Option<String>| hour.clone().unwrap_or_default();
+        tables.add_row([
+            name.clone(),
+            HumanCount(table.rows).to_string(),
+            HumanCount(table.files).to_string(),
+            HumanBytes(table.bytes).to_string(),
+            HumanCount(table.hours).to_string(),
+            hour(&table.first_hour),
+            hour(&table.last_hour),
+        ]);
+    }
+    align_right(&mut tables, &[1, 2, 3, 4]);
+    text += &format!("{tables}\n");
+    if !summary.quarantined.is_empty() {
+        let mut codes = table(&["quarantined", "records"]);
+        for (code, count) in &summary.quarantined {
+            codes.add_row([code.clone(), HumanCount(*count).to_string()]);
+        }
+        align_right(&mut codes, &[1]);
+        text += &format!("\n{codes}\n");
+    }
+    text += &next(summary);
+    print(&text)
+}
+
+/// What to look at next.
+fn next(summary: &Summary) -> String {
+    let mut lines = Vec::new();
+    for failed in summary.failed.iter().take(LISTED_MAX) {
+        let again = if failed.transient { "; run again" } else { "" };
+        lines.push(format!(
+            "{}: {} ({}{again})",
+            failed.source, failed.message, failed.code
+        ));
+    }
+    if summary.failed.len() > LISTED_MAX {
+        lines.push(format!(
+            "and {} more sources that failed; --json lists all",
+            summary.failed.len() - LISTED_MAX
+        ));
+    }
+    for (name, table) in &summary.tables {
+        let seen = &table.seen;
+        if seen.outside_projection > 0 {
+            let rows = HumanCount(seen.outside_projection);
+            lines.push(format!(
+                "{name}: {rows} rows are outside `projection`; Athena does not see them until it is widened"
+            ));
+        }
+        if !seen.unknown.is_empty() {
+            let mut names: Vec<_> = seen.unknown.iter().collect();
+            names.sort_by_key(|(name, count)| (std::cmp::Reverse(**count), (*name).clone()));
+            let listed: Vec<_> = names
+                .iter()
+                .take(5)
+                .map(|(name, count)| format!("{name} ({count})"))
+                .collect();
+            let more = if names.len() > 5 { ", ..." } else { "" };
+            lines.push(format!(
+                "{name}: {} fields that no column takes: {}{more}",
+                names.len(),
+                listed.join(", ")
+            ));
+        }
+        for (column, count) in &seen.set_null {
+            lines.push(format!(
+                "{name}.{column}: {} values that do not fit were set to NULL",
+                HumanCount(*count)
+            ));
+        }
+        if seen.epoch_units() > 1 {
+            let forms: Vec<_> = seen.time_forms.keys().map(String::as_str).collect();
+            lines.push(format!(
+                "{name}: event times in several epoch units ({}); is that meant?",
+                forms.join(", ")
+            ));
+        }
+    }
+    if summary.records.quarantined > 0 {
+        lines.push(format!(
+            "rejected records and why: {}/_lakebed/quarantine/ (gzip, a JSON object a line)",
+            summary.lake
+        ));
+    }
+    if lines.is_empty() {
+        String::new()
+    } else {
+        format!("\nlook at next:\n  {}\n", lines.join("\n  "))
+    }
+}
+
+/// What a backfill would do.
+pub(crate) fn dry_run(result: &DryRun, as_json: bool) -> Result<(), Refused> {
+    if as_json {
+        return json(result);
+    }
+    let bytes: u64 = result.to_do.iter().map(|to_do| to_do.bytes).sum();
+    let mut text = format!(
+        "{} objects found, {} already loaded, {} to load ({}); nothing was written\n",
+        HumanCount(result.found),
+        HumanCount(result.already),
+        HumanCount(result.to_do.len() as u64),
+        HumanBytes(bytes)
+    );
+    for to_do in result.to_do.iter().take(LISTED_MAX) {
+        text += &format!("  load {} ({})\n", to_do.source, HumanBytes(to_do.bytes));
+    }
+    if result.to_do.len() > LISTED_MAX {
+        text += &format!("  and {} more; --json lists all\n", result.to_do.len() - LISTED_MAX);
+    }
+    for name in &result.overwritten {
+        text += &format!("  changed since it was loaded, and not loaded again: {name}\n");
+    }
+    let sample = &result.sample;
+    if sample.objects > 0 {
+        text += &format!(
+            "\nthe first MiB of {} objects holds {} records:\n",
+            sample.objects,
+            HumanCount(sample.records)
+        );
+        let mut hours = table(&["table", "rows", "hours", "first hour", "last hour"]);
+        for (name, by_hour) in &sample.tables {
+            let edge = |edge: Option<&String>| edge.cloned().unwrap_or_default();
+            hours.add_row([
+                name.clone(),
+                HumanCount(by_hour.values().sum()).to_string(),
+                by_hour.len().to_string(),
+                edge(by_hour.keys().next()),
+                edge(by_hour.keys().next_back()),
+            ]);
+        }
+        align_right(&mut hours, &[1, 2]);
+        text += &format!("{hours}\n");
+        for (code, count) in &sample.quarantined {
+            text += &format!("  {} would be quarantined: {code}\n", HumanCount(*count));
+        }
+        for (name, why) in &sample.unreadable {
+            text += &format!("  {name}: {why}\n");
+        }
+    }
+    print(&text)
+}

@@ -1,0 +1,345 @@
+//! Settings: from a flag, the environment, the file `lakebed.yaml`, or a default, in that order.
+//!
+//! Each has one name: `LAKEBED_MEMORY` in the environment is `memory` in the file. A wrong value stops the start and says
+//! where it came from; an unknown `LAKEBED_` name does, too. Read once, by `main` alone.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::source::frame::FrameLimits;
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Flag(&'static str),
+    Environment,
+    File,
+    Default,
+}
+
+struct Known {
+    /// As in the environment.
+    name: &'static str,
+    flag: Option<&'static str>,
+    default: Option<&'static str>,
+}
+
+const PREFIX: &str = "LAKEBED_";
+
+const KNOWN: &[Known] = &[
+    Known {
+        name: "LAKEBED_LAKE",
+        flag: Some("--to"),
+        default: None,
+    },
+    Known {
+        name: "LAKEBED_SCHEMAS",
+        flag: Some("--schemas"),
+        default: Some("schemas"),
+    },
+    Known {
+        name: "LAKEBED_MEMORY",
+        flag: Some("--memory"),
+        default: Some("256MiB"),
+    },
+    Known {
+        name: "LAKEBED_JOBS",
+        flag: Some("--jobs"),
+        default: None,
+    },
+    // Longer ones go to quarantine by position: one hostile record must not take the memory.
+    Known {
+        name: "LAKEBED_RECORD_BYTES_MAX",
+        flag: None,
+        default: Some("16MiB"),
+    },
+    Known {
+        name: "LAKEBED_DEPTH_MAX",
+        flag: None,
+        default: Some("128"),
+    },
+    Known {
+        name: "LAKEBED_JOB_BYTES",
+        flag: None,
+        default: Some("256MiB"),
+    },
+    Known {
+        name: "LAKEBED_SPILL_DIR",
+        flag: None,
+        default: None,
+    },
+];
+
+/// What was given on the command line, by the name in the environment.
+pub type Flags = BTreeMap<&'static str, String>;
+
+/// Checked settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Where the lake is, as it was given; a verb that needs it says so.
+    pub lake: Option<String>,
+    /// The folder of schema files.
+    pub schemas: PathBuf,
+    /// Bytes of memory for rows, pages and files, all jobs together.
+    pub memory: u64,
+    /// Jobs at once, if given.
+    pub jobs: Option<usize>,
+    /// The limits of a record.
+    pub limits: FrameLimits,
+    /// Stored bytes at which a job is closed.
+    pub job_bytes: u64,
+    /// Where what does not fit the memory waits.
+    pub spill_dir: PathBuf,
+}
+
+/// A setting that is not what it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The value cannot be used.
+    #[error("{name} is {value:?} ({origin}): {why}")]
+    Wrong {
+        /// The setting.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// Where.
+        origin: String,
+        /// What to write instead.
+        why: String,
+    },
+    /// No such setting.
+    #[error("there is no setting {name} ({origin}); {hint}")]
+    Unknown {
+        /// What was given.
+        name: String,
+        /// Where.
+        origin: &'static str,
+        /// The nearest one.
+        hint: String,
+    },
+    /// The file is not a list of settings.
+    #[error("{path} is not a list of settings such as `memory: 512MiB`: {why}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Flag(flag) => flag,
+            Self::Environment => "from the environment",
+            Self::File => "from lakebed.yaml",
+            Self::Default => "the default",
+        })
+    }
+}
+
+/// The values of all settings that have one.
+struct Values(BTreeMap<&'static str, (String, Origin)>);
+
+impl Settings {
+    /// Reads all. `environment` is all of it; `file` is the path and text of `lakebed.yaml`, if there is one.
+    pub fn read(
+        flags: &Flags,
+        environment: impl Iterator<Item = (String, String)>,
+        file: Option<(&str, &str)>,
+    ) -> Result<Self, SettingsError> {
+        let mut values = Values(BTreeMap::new());
+        for Known { name, default, .. } in KNOWN {
+            values.set(name, default.map(str::to_owned), Origin::Default);
+        }
+        if let Some((path, text)) = file {
+            for (name, value) in read_file(path, text)? {
+                values.set(known(&name, "in lakebed.yaml")?.name, Some(value), Origin::File);
+            }
+        }
+        for (name, value) in environment.filter(|(name, _)| name.starts_with(PREFIX)) {
+            values.set(
+                known(&name, "from the environment")?.name,
+                Some(value),
+                Origin::Environment,
+            );
+        }
+        for Known { name, flag, .. } in KNOWN {
+            values.set(name, flags.get(name).cloned(), Origin::Flag(flag.unwrap_or(name)));
+        }
+        let memory = values.bytes("LAKEBED_MEMORY", 64 << 20)?;
+        Ok(Self {
+            lake: values.text("LAKEBED_LAKE"),
+            schemas: values.text("LAKEBED_SCHEMAS").unwrap_or_default().into(),
+            memory,
+            jobs: values.number("LAKEBED_JOBS", 1..=1024)?,
+            limits: FrameLimits {
+                record_bytes_max: values.bytes("LAKEBED_RECORD_BYTES_MAX", 1 << 10)?,
+                depth_max: values.number("LAKEBED_DEPTH_MAX", 1..=1000)?.unwrap_or(128),
+            },
+            job_bytes: values.bytes("LAKEBED_JOB_BYTES", 1 << 20)?,
+            spill_dir: values
+                .text("LAKEBED_SPILL_DIR")
+                .map_or_else(std::env::temp_dir, PathBuf::from),
+        })
+    }
+
+    /// The limits that decide output bytes, for the plan's name.
+    pub fn plan_limits(&self) -> String {
+        let FrameLimits {
+            record_bytes_max,
+            depth_max,
+        } = self.limits;
+        format!("record_bytes_max={record_bytes_max} depth_max={depth_max}")
+    }
+}
+
+impl Values {
+    fn set(&mut self, name: &'static str, value: Option<String>, origin: Origin) {
+        if let Some(value) = value {
+            self.0.insert(name, (value, origin));
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        self.0
+            .get(name)
+            .map(|(value, _)| value.clone())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn bytes(&self, name: &'static str, at_least: u64) -> Result<u64, SettingsError> {
+        let (value, origin) = &self.0[name];
+        let wrong = |why| SettingsError::Wrong {
+            name,
+            value: value.clone(),
+            origin: origin.to_string(),
+            why,
+        };
+        let bytes = crate::table::parse_bytes(value).map_err(wrong)?;
+        // 4 GiB is as far as positions within a block count.
+        if bytes < at_least || name == "LAKEBED_RECORD_BYTES_MAX" && bytes > 1 << 30 {
+            return Err(wrong(format!(
+                "write a size of at least {at_least} bytes (and no record over 1GiB)"
+            )));
+        }
+        Ok(bytes)
+    }
+
+    fn number(
+        &self,
+        name: &'static str,
+        range: std::ops::RangeInclusive<usize>,
+    ) -> Result<Option<usize>, SettingsError> {
+        let Some((value, origin)) = self.0.get(name) else {
+            return Ok(None);
+        };
+        match value.parse() {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ => Err(SettingsError::Wrong {
+                name,
+                value: value.clone(),
+                origin: origin.to_string(),
+                why: format!("write a whole number from {} to {}", range.start(), range.end()),
+            }),
+        }
+    }
+}
+
+/// Names in the file are those of the environment in lower case; the prefix may be left out.
+fn read_file(path: &str, text: &str) -> Result<Vec<(String, String)>, SettingsError> {
+    let fail = |why: String| SettingsError::File {
+        path: path.to_owned(),
+        why,
+    };
+    if text
+        .lines()
+        .all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+    {
+        return Ok(Vec::new());
+    }
+    let settings: BTreeMap<String, serde_json::Value> =
+        serde_saphyr::from_str(text).map_err(|error| fail(error.to_string()))?;
+    let one = |(name, value): (String, serde_json::Value)| {
+        let upper = name.to_ascii_uppercase();
+        let upper = if upper.starts_with(PREFIX) {
+            upper
+        } else {
+            format!("{PREFIX}{upper}")
+        };
+        match value {
+            serde_json::Value::String(text) => Ok((upper, text)),
+            serde_json::Value::Number(number) => Ok((upper, number.to_string())),
+            _ => Err(fail(format!("`{name}` is neither text nor a number"))),
+        }
+    };
+    settings.into_iter().map(one).collect()
+}
+
+fn known(name: &str, origin: &'static str) -> Result<&'static Known, SettingsError> {
+    if let Some(known) = KNOWN.iter().find(|known| known.name == name) {
+        return Ok(known);
+    }
+    let nearest = KNOWN
+        .iter()
+        .min_by_key(|known| strsim::damerau_levenshtein(known.name, name));
+    let hint = nearest.map_or_else(String::new, |nearest| format!("did you mean {}?", nearest.name));
+    Err(SettingsError::Unknown {
+        name: name.to_owned(),
+        origin,
+        hint,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(flags: &[(&'static str, &str)], env: &[(&str, &str)], file: Option<&str>) -> Result<Settings, String> {
+        let flags = flags.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let env = env
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::read(&flags, env, file.map(|text| ("lakebed.yaml", text))).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_flag_beats_the_environment_beats_the_file_beats_the_default() {
+        let memory = |flags: &[_], env: &[_], file| read(flags, env, file).unwrap().memory >> 20;
+        let (flag, env, file) = (
+            ("LAKEBED_MEMORY", "100MiB"),
+            ("LAKEBED_MEMORY", "200MiB"),
+            Some("memory: 300MiB"),
+        );
+        assert_eq!(memory(&[flag], &[env], file), 100);
+        assert_eq!(memory(&[], &[env], file), 200);
+        assert_eq!(memory(&[], &[], file), 300);
+        assert_eq!(memory(&[], &[], Some("# nothing\n")), 256);
+        assert_eq!(
+            memory(&[], &[("PATH", "x")], Some("lakebed_memory: 99MiB\njobs: 3")),
+            99
+        );
+    }
+
+    #[test]
+    fn a_wrong_setting_stops_the_start_by_name() {
+        for (env, file, expected) in [
+            (
+                ("LAKEBED_MEMORY", "lots"),
+                None,
+                "LAKEBED_MEMORY is \"lots\" (from the environment)",
+            ),
+            (("LAKEBED_MEMORY", "1KiB"), None, "at least"),
+            (("LAKEBED_MEMROY", "1GiB"), None, "did you mean LAKEBED_MEMORY?"),
+            (("LAKEBED_JOBS", "0"), None, "from 1 to 1024"),
+            (("LAKEBED_DEPTH_MAX", "-1"), None, "LAKEBED_DEPTH_MAX"),
+            (("X", ""), Some("memroy: 1GiB"), "did you mean LAKEBED_MEMORY?"),
+            (("X", ""), Some("- memory"), "is not a list of settings"),
+            (("X", ""), Some("memory: [1]"), "neither text nor a number"),
+        ] {
+            let error = read(&[], &[env], file).unwrap_err();
+            assert!(error.contains(expected), "{env:?} {file:?}: {error}");
+        }
+    }
+}

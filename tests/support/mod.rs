@@ -1,0 +1,13 @@
+//! Stores to test against, wrappers that hurt them, and a small world of raw objects.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+pub(crate) mod faulty;
+pub(crate) mod memory;
+pub(crate) mod world;
+
+use lakebed::store::LakeKey;
+
+pub(crate) fn key(text: &str) -> LakeKey {
+    LakeKey::new(text).unwrap()
+}
