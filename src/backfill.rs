@@ -140,6 +140,13 @@ impl Backfill {
                     loaded.failed.extend(failed);
                     return loaded;
                 }
+                // Not a failure: the next run loads them.
+                Err(LoadError::Stage(StageError::Stopped)) => {
+                    return Loaded {
+                        failed,
+                        ..Loaded::default()
+                    };
+                }
                 Err(error) => error,
             };
             let name = match &error {

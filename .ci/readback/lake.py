@@ -52,7 +52,9 @@ class DuckLake:
 
     def column_types(self, table):
         described = self.connection.execute(f"DESCRIBE SELECT * FROM {self.source(table)}").fetchall()
-        return {name: kind for name, kind, *_ in described if name not in table.partition_types()}
+        # Members whose names are words of SQL come in quotes.
+        kinds = {name: kind.replace('"', "") for name, kind, *_ in described}
+        return {name: kind for name, kind in kinds.items() if name not in table.partition_types()}
 
     def rows_by_partition(self, table):
         columns = ", ".join(f'"{name}"' for name, _ in table.stored())

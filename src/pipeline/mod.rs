@@ -316,7 +316,8 @@ impl InOrder<'_> {
                 return Err(StageError::Stopped);
             }
             let mut wave = Vec::new();
-            while more && wave.len() < threads {
+            let mut blocks = 0;
+            while more && blocks < threads {
                 // Wait only where there is nothing else to do.
                 let next = if wave.is_empty() && parsed.is_empty() {
                     reader.recv().map_err(|_| TryRecvError::Disconnected)
@@ -324,7 +325,11 @@ impl InOrder<'_> {
                     reader.try_recv()
                 };
                 match next {
-                    Ok(step) => wave.push(step?),
+                    Ok(step) => {
+                        let (source, step) = step?;
+                        blocks += usize::from(matches!(step, Step::Block(_)));
+                        wave.push((source, step));
+                    }
                     Err(TryRecvError::Empty) => break,
                     Err(TryRecvError::Disconnected) => more = false,
                 }

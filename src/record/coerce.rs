@@ -460,14 +460,17 @@ fn kind_name(node: Node) -> &'static str {
 fn decode(encoding: Encoding, text: &[u8], out: &mut Vec<u8>) -> Result<(), Reject> {
     match encoding {
         Encoding::Base64 => {
+            let wrong = Reject::mismatch("a string that is not base64");
+            // The engines take part of the padding as well.
+            if text.contains(&b'=') && !text.len().is_multiple_of(4) {
+                return Err(wrong);
+            }
             let engine = if text.iter().any(|b| matches!(b, b'-' | b'_')) {
                 &URL_SAFE
             } else {
                 &STANDARD
             };
-            engine
-                .decode_vec(text, out)
-                .map_err(|_| Reject::mismatch("a string that is not base64"))
+            engine.decode_vec(text, out).map_err(|_| wrong)
         }
         Encoding::Hex => {
             let wrong = Reject::mismatch("a string that is not hex");

@@ -97,7 +97,8 @@ macro_rules! nearest {
             if value.is_infinite() || value == 0.0 && !is_zero(token) {
                 return Err(NumberError::Range);
             }
-            if integer && value.abs() > $exact_up_to && format!("{value:.0}") != text {
+            // The limit itself may be the nearest of a number beyond it.
+            if integer && value.abs() >= $exact_up_to && format!("{value:.0}") != text {
                 return Err(NumberError::Range);
             }
             Ok(value)

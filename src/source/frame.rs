@@ -13,7 +13,8 @@
 //! 2. A raw newline inside a string ends the record there (`Truncated`).
 //! 3. Any other error begins a bad stretch, which ends at the next newline, or before the next `{` that follows `}`
 //!    directly or after spaces.
-//! 4. An array or scalar at top level is one bad stretch (`NotAnObject`).
+//! 4. An array or scalar at top level is one bad stretch (`NotAnObject`), unless something else than white space or the next
+//!    value's `{` or `[` follows it directly: then it is the beginning of an error like any other.
 //!
 //! Between records stand spaces, tabs, CR, LF and byte order marks. Every other byte is in exactly one stretch. Where
 //! chunks end never matters: [`Framer`] is a plain state machine over bytes. Knows nothing of tables, nor of UTF-8.
@@ -65,6 +66,8 @@ enum State {
     Key,
     Colon,
     AfterValue,
+    /// Behind an array or scalar at top level.
+    AfterOther,
     Text {
         key: bool,
     },
@@ -93,8 +96,8 @@ enum Step {
     Taken,
     /// The state changed; the byte is looked at again.
     Again,
-    /// The byte is taken and is the last of its stretch.
-    Last(Result<(), BadFrame>),
+    /// The byte is taken and is the last of its record.
+    Last,
     /// The stretch ended before this byte, which is looked at again at top level.
     Before(Result<(), BadFrame>),
 }
@@ -160,10 +163,10 @@ impl Framer {
                     self.take(1, byte);
                 }
                 Step::Again => {}
-                Step::Last(what) => {
+                Step::Last => {
                     *at += 1;
                     self.take(1, byte);
-                    return Some(self.end(what));
+                    return Some(self.end(Ok(())));
                 }
                 Step::Before(what) => return Some(self.end(what)),
             }
@@ -179,6 +182,7 @@ impl Framer {
             State::Zero | State::Digits | State::Fraction | State::ExponentDigits if self.open.is_empty() => {
                 Err(BadFrame::NotAnObject)
             }
+            State::AfterOther => Err(BadFrame::NotAnObject),
             State::Mark(_) => Err(BadFrame::Syntax),
             _ => Err(BadFrame::Truncated),
         };
@@ -259,6 +263,10 @@ impl Framer {
                 b'{' if self.last_solid == b'}' && self.offset > self.start => Step::Before(Err(code)),
                 _ => Step::Taken,
             },
+            State::AfterOther if is_space(byte) || matches!(byte, b'{' | b'[') => {
+                Step::Before(Err(BadFrame::NotAnObject))
+            }
+            State::AfterOther => self.bad(BadFrame::Syntax),
             State::Value | State::ValueOrEnd | State::KeyOrEnd | State::Key | State::Colon | State::AfterValue => {
                 self.structure(byte)
             }
@@ -333,15 +341,10 @@ impl Framer {
         if !self.open.is_empty() {
             return self.go(State::AfterValue);
         }
-        Step::Last(self.top_value())
-    }
-
-    fn top_value(&self) -> Result<(), BadFrame> {
         if self.is_object {
-            Ok(())
-        } else {
-            Err(BadFrame::NotAnObject)
+            return Step::Last;
         }
+        self.go(State::AfterOther)
     }
 
     fn number(&mut self, byte: u8) -> Step {
@@ -354,10 +357,11 @@ impl Framer {
             (State::Exponent, b'+' | b'-') => State::ExponentSign,
             (State::Exponent | State::ExponentSign | State::ExponentDigits, b'0'..=b'9') => State::ExponentDigits,
             (State::Zero | State::Digits | State::Fraction | State::ExponentDigits, _) => {
-                if self.open.is_empty() {
-                    return Step::Before(self.top_value());
-                }
-                self.state = State::AfterValue;
+                self.state = if self.open.is_empty() {
+                    State::AfterOther
+                } else {
+                    State::AfterValue
+                };
                 return Step::Again;
             }
             _ => return self.bad(BadFrame::Syntax),
@@ -395,4 +399,129 @@ pub(crate) fn plain_text_len(bytes: &[u8]) -> usize {
         .iter()
         .position(|b| matches!(b, b'"' | b'\\' | 0..0x20))
         .unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use BadFrame::{NotAnObject, Syntax, TooDeep, TooLarge, Truncated};
+
+    fn stretches(text: &str, limits: FrameLimits) -> Vec<(&str, Result<(), BadFrame>)> {
+        let mut framer = Framer::new(limits, 0);
+        let mut at = 0;
+        let mut found = Vec::new();
+        while let Some(stretch) = framer.next(text.as_bytes(), &mut at) {
+            found.push(stretch);
+        }
+        found.extend(framer.finish());
+        let text_of = |range: &Range<u64>| &text[range.start as usize..range.end as usize];
+        found.iter().map(|s| (text_of(&s.range), s.what)).collect()
+    }
+
+    #[test]
+    fn every_rule_says_where_a_stretch_ends() {
+        let limits = FrameLimits {
+            record_bytes_max: 39,
+            depth_max: 3,
+        };
+        for (text, expected) in [
+            ("", vec![]),
+            (" \r\n\t\u{feff}", vec![]),
+            ("{}{} {}\n{}", vec![("{}", Ok(())); 4]),
+            ("{\"a\":\n {\"b\":[1,2]}}", vec![("{\"a\":\n {\"b\":[1,2]}}", Ok(()))]),
+            // A line that begins with `{` starts a record.
+            (
+                "{\"a\":\n{\"b\":1}",
+                vec![("{\"a\":", Err(Truncated)), ("{\"b\":1}", Ok(()))],
+            ),
+            ("{\"a\":1, \r\n{}", vec![("{\"a\":1,", Err(Truncated)), ("{}", Ok(()))]),
+            // A newline inside a string ends the record.
+            (
+                "{\"a\":\"b\nc\"}\n{}",
+                vec![("{\"a\":\"b", Err(Truncated)), ("c\"}", Err(Syntax)), ("{}", Ok(()))],
+            ),
+            // Any other error ends with the line, or before a `{` behind a `}`.
+            (
+                "{\"a\":tru}{} x\n{}",
+                vec![
+                    ("{\"a\":tru}", Err(Syntax)),
+                    ("{}", Ok(())),
+                    ("x", Err(Syntax)),
+                    ("{}", Ok(())),
+                ],
+            ),
+            (
+                "{\"a\":{}{\"b\":2}",
+                vec![("{\"a\":{}", Err(Syntax)), ("{\"b\":2}", Ok(()))],
+            ),
+            (
+                "{\"a\":1}} \t{}",
+                vec![("{\"a\":1}", Ok(())), ("}", Err(Syntax)), ("{}", Ok(()))],
+            ),
+            (
+                "{\"a\":\"x}{\"b\":1}{}",
+                vec![("{\"a\":\"x}{\"b\":1}", Err(Syntax)), ("{}", Ok(()))],
+            ),
+            // Arrays and scalars.
+            (
+                "[1,{\"a\":2}]{}",
+                vec![("[1,{\"a\":2}]", Err(NotAnObject)), ("{}", Ok(()))],
+            ),
+            (
+                "1 -2.5e3 null\n\"x\"",
+                vec![
+                    ("1", Err(NotAnObject)),
+                    ("-2.5e3", Err(NotAnObject)),
+                    ("null", Err(NotAnObject)),
+                    ("\"x\"", Err(NotAnObject)),
+                ],
+            ),
+            (
+                "1{}[1][2]",
+                vec![
+                    ("1", Err(NotAnObject)),
+                    ("{}", Ok(())),
+                    ("[1]", Err(NotAnObject)),
+                    ("[2]", Err(NotAnObject)),
+                ],
+            ),
+            ("\"geo\": {\n{}", vec![("\"geo\": {", Err(Syntax)), ("{}", Ok(()))]),
+            ("1,2,3\n01", vec![("1,2,3", Err(Syntax)), ("01", Err(Syntax))]),
+            ("[1,2", vec![("[1,2", Err(Truncated))]),
+            ("{\"a\":[1", vec![("{\"a\":[1", Err(Truncated))]),
+            // Limits.
+            (
+                "{\"a\":[[1]]} {\"a\":[[[1]]]}{}",
+                vec![
+                    ("{\"a\":[[1]]}", Ok(())),
+                    ("{\"a\":[[[1]]]}", Err(TooDeep)),
+                    ("{}", Ok(())),
+                ],
+            ),
+            (
+                "{\"a\":\"0123456789012345678901234567890\"}",
+                vec![("{\"a\":\"0123456789012345678901234567890\"}", Ok(()))],
+            ),
+            (
+                "{\"a\":\"01234567890123456789012345678901\"}{}",
+                vec![
+                    ("{\"a\":\"01234567890123456789012345678901\"}", Err(TooLarge)),
+                    ("{}", Ok(())),
+                ],
+            ),
+        ] {
+            assert_eq!(stretches(text, limits), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn plain_text_ends_at_quotes_backslashes_and_control_characters_wherever_they_stand() {
+        for stop in ["\"", "\\", "\n", "\u{1f}", "\0"] {
+            for before in 0..20 {
+                let text = format!("{}{stop}{}", "é~\u{7f} ".repeat(before), "\"x".repeat(9));
+                assert_eq!(plain_text_len(text.as_bytes()), text.find(stop).unwrap(), "{text:?}");
+            }
+        }
+        assert_eq!(plain_text_len("ÿ\u{80}\u{ff}abc".as_bytes()), 9);
+    }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 use lakebed::dry_run::DryRun;
-use lakebed::report::Summary;
+use lakebed::report::{Failed, Summary};
 use serde::Serialize;
 
 use crate::Refused;
@@ -111,17 +111,31 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
 /// What to look at next.
 fn next(summary: &Summary) -> String {
     let mut lines = Vec::new();
-    for failed in summary.failed.iter().take(LISTED_MAX) {
-        let again = if failed.transient { "; run again" } else { "" };
+    // One reason often stops many sources: it is told once.
+    let mut reasons: Vec<(&Failed, usize)> = Vec::new();
+    for failed in &summary.failed {
+        let same = |(first, _): &&mut (&Failed, usize)| first.code == failed.code && first.message == failed.message;
+        match reasons.iter_mut().find(same) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((failed, 1)),
+        }
+    }
+    for (first, count) in reasons.iter().take(LISTED_MAX) {
+        let again = if first.transient { "; run again" } else { "" };
+        let others = if *count > 1 {
+            format!(" and {} more", count - 1)
+        } else {
+            String::new()
+        };
         lines.push(format!(
-            "{}: {} ({}{again})",
-            failed.source, failed.message, failed.code
+            "{}{others}: {} ({}{again})",
+            first.source, first.message, first.code
         ));
     }
-    if summary.failed.len() > LISTED_MAX {
+    if reasons.len() > LISTED_MAX {
         lines.push(format!(
-            "and {} more sources that failed; --json lists all",
-            summary.failed.len() - LISTED_MAX
+            "and {} more failures; --json lists all",
+            reasons.len() - LISTED_MAX
         ));
     }
     for (name, table) in &summary.tables {
