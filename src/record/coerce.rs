@@ -92,13 +92,19 @@ impl<'a> Coercer<'a> {
             return Ok(());
         }
         let rows = column.len();
+        let before = self.tally;
         let result = self.value(plan, node, column);
         if let Err(reject) = result {
             column.truncate(rows);
             if !self.set_null || !matches!(reject.code, Code::TypeMismatch | Code::TypeRange) {
                 return Err(reject);
             }
-            self.tally.set_null += 1;
+            // What was counted within the value went with it; a struct's unknown members are there all the same.
+            self.tally = Tally {
+                set_null: before.set_null + 1,
+                unknown: self.tally.unknown,
+                ..before
+            };
             column.push_null();
         }
         Ok(())

@@ -15,12 +15,15 @@ pub mod number;
 mod plan;
 mod reader;
 mod route;
+mod rows;
 pub mod tape;
 pub mod text;
 pub mod time;
+mod unknown;
 
 pub(crate) use reader::explain;
-pub use reader::{BlockBytes, BlockRows, Reader, Rejected, SourceContext, TableRows, TableTally};
+pub use reader::{Reader, SourceContext};
+pub use rows::{BlockBytes, BlockRows, Rejected, TableRows, TableTally};
 
 use crate::source::frame::FrameLimits;
 use crate::table::Tables;

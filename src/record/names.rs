@@ -61,6 +61,8 @@ pub struct Names {
     exact: HashMap<Box<[u8]>, u16>,
     /// By lower case; only names that no other name equals without case.
     folded: HashMap<Box<[u8]>, u16>,
+    /// Bytes of the longest name.
+    longest: usize,
 }
 
 impl Names {
@@ -76,6 +78,7 @@ impl Names {
             if new.folded.insert(name.to_ascii_lowercase().into(), place).is_some() {
                 twins.push(name.to_ascii_lowercase());
             }
+            new.longest = new.longest.max(name.len());
             new.names.push(name);
         }
         for twin in &twins {
@@ -98,8 +101,15 @@ impl Names {
         if let Some(place) = self.exact.get(key) {
             return Some((*place, true));
         }
-        let mut lower = [0; 128];
-        let lower = lower.get_mut(..key.len())?;
+        if key.len() > self.longest {
+            return None;
+        }
+        let mut short = [0; 128];
+        let mut long = Vec::new();
+        let lower = short.get_mut(..key.len()).unwrap_or_else(|| {
+            long.resize(key.len(), 0);
+            &mut long
+        });
         lower.copy_from_slice(key);
         lower.make_ascii_lowercase();
         self.folded.get(&*lower).map(|place| (*place, false))
@@ -113,6 +123,7 @@ impl Names {
             let raw = &bytes[key.start as usize..key.end as usize];
             // Producers write members in one order, mostly that of the table.
             if !key.special && self.names.get(expected).is_some_and(|name| **name == *raw) {
+                others |= slots[expected] != Slot::Missing;
                 slots[expected].add(value, true);
                 expected += 1;
                 continue;

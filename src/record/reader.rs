@@ -1,6 +1,5 @@
 //! Reads the records of a block into columns.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::RecordPlan;
@@ -9,17 +8,13 @@ use super::column::{Column, Values};
 use super::names::Slot;
 use super::plan::{TablePlan, UnknownPlan, ValuePlan};
 use super::route::Router;
+use super::rows::{BlockRows, Rejected, TableRows};
 use super::tape::{Kind, Tape};
-use super::text;
-use super::time::{Instant, Reading, TimeError, TimeForm};
+use super::time::{Instant, Reading, TimeError};
 use crate::partition::hour::PartitionHour;
 use crate::quarantine::Code;
 use crate::source::frame::{BadFrame, Framer, is_space};
 use crate::table::Table;
-
-/// Names counted before the rest is counted as one: a hostile producer must not take the memory.
-const UNKNOWN_NAMES_MAX: usize = 1000;
-const OTHER_NAMES: &str = "(other)";
 
 /// What the records of one source are read against.
 pub struct SourceContext {
@@ -37,186 +32,11 @@ impl SourceContext {
     }
 }
 
-/// Bytes that became no row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejected {
-    /// Why.
-    pub code: Code,
-    /// Why, in words; holds no value of the record.
-    pub message: String,
-    /// Place of the record in its block, from 0, bad stretches included.
-    pub ordinal: u64,
-    /// Where in the block.
-    pub range: Range<usize>,
-    /// The table it belongs to, by place, where that was known.
-    pub table: Option<usize>,
-    /// The column that it did not fit.
-    pub column: Option<String>,
-}
-
-/// What was counted while the records of a table were read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TableTally {
-    /// Fields that the table does not have, by name (dotted below the top level).
-    pub unknown: BTreeMap<String, u64>,
-    /// Values set to NULL because they did not fit, by column.
-    pub set_null: BTreeMap<String, u64>,
-    /// Times cut to the unit of their column.
-    pub cut_time: u64,
-    /// Local event times that occur twice; the earlier was taken.
-    pub time_ambiguous: u64,
-    /// Event times by the form and unit they were written in, by [`TimeForm::index`].
-    pub time_forms: [u64; TimeForm::COUNT],
-}
-
-impl TableTally {
-    /// Adds what was counted elsewhere.
-    pub fn add(&mut self, other: &Self) {
-        let Self {
-            unknown,
-            set_null,
-            cut_time,
-            time_ambiguous,
-            time_forms,
-        } = other;
-        unknown
-            .iter()
-            .for_each(|(name, count)| self.count_unknown(name, *count));
-        for (column, count) in set_null {
-            *self.set_null.entry(column.clone()).or_default() += count;
-        }
-        self.cut_time += cut_time;
-        self.time_ambiguous += time_ambiguous;
-        self.time_forms
-            .iter_mut()
-            .zip(time_forms)
-            .for_each(|(mine, theirs)| *mine += theirs);
-    }
-
-    fn count_unknown(&mut self, name: &str, count: u64) {
-        if let Some(known) = self.unknown.get_mut(name) {
-            *known += count;
-        } else if self.unknown.len() < UNKNOWN_NAMES_MAX {
-            self.unknown.insert(name.to_owned(), count);
-        } else {
-            *self.unknown.entry(OTHER_NAMES.to_owned()).or_default() += count;
-        }
-    }
-}
-
-/// The rows of one table in the order of their records.
-#[derive(Clone, Debug)]
-pub struct TableRows {
-    /// The table's columns (and the column of unknown fields).
-    pub columns: Vec<Column>,
-    /// The event time of each row.
-    pub times: Vec<Instant>,
-    /// The hour of each row.
-    pub hours: Vec<PartitionHour>,
-    /// Bytes that each row is counted as: those of its record, or of a row of NULLs where that is more.
-    pub weights: Vec<u32>,
-    /// What was counted.
-    pub tally: TableTally,
-}
-
-impl TableRows {
-    /// No rows yet, of `table`.
-    pub fn new(table: &Table) -> Self {
-        let rest = matches!(table.unknown_fields, crate::table::UnknownFields::KeepIn(_));
-        let rest = rest.then(|| Column::new(&crate::table::ColumnType::String));
-        Self {
-            columns: table
-                .columns
-                .iter()
-                .map(|c| Column::new(&c.data_type))
-                .chain(rest)
-                .collect(),
-            times: Vec::new(),
-            hours: Vec::new(),
-            weights: Vec::new(),
-            tally: TableTally::default(),
-        }
-    }
-
-    /// No rows of no table.
-    pub(crate) fn none() -> Self {
-        let (columns, times, hours, weights) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self {
-            columns,
-            times,
-            hours,
-            weights,
-            tally: TableTally::default(),
-        }
-    }
-
-    /// How many rows.
-    pub fn len(&self) -> usize {
-        self.times.len()
-    }
-
-    /// No rows.
-    pub fn is_empty(&self) -> bool {
-        self.times.is_empty()
-    }
-
-    fn clear(&mut self) {
-        self.columns.iter_mut().for_each(|column| column.truncate(0));
-        self.times.clear();
-        self.hours.clear();
-        self.weights.clear();
-        self.tally = TableTally::default();
-    }
-}
-
-/// How the bytes of a block divide; the three add up to its length.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BlockBytes {
-    /// In records, rejected ones included.
-    pub records: u64,
-    /// In stretches that are no record.
-    pub bad: u64,
-    /// White space and byte order marks between them.
-    pub between: u64,
-}
-
-/// What became of a block.
-#[derive(Clone, Debug)]
-pub struct BlockRows {
-    /// The rows, by place of their table.
-    pub tables: Vec<TableRows>,
-    /// What became no row, in order.
-    pub rejected: Vec<Rejected>,
-    /// Records and bad stretches.
-    pub read: u64,
-    /// Where the bytes are.
-    pub bytes: BlockBytes,
-}
-
-impl BlockRows {
-    /// Nothing read yet.
-    pub fn new(plan: &RecordPlan) -> Self {
-        Self {
-            tables: plan.tables.iter().map(TableRows::new).collect(),
-            rejected: Vec::new(),
-            read: 0,
-            bytes: BlockBytes::default(),
-        }
-    }
-
-    fn clear(&mut self) {
-        self.tables.iter_mut().for_each(TableRows::clear);
-        self.rejected.clear();
-        self.read = 0;
-        self.bytes = BlockBytes::default();
-    }
-}
-
 /// Reads blocks; its buffers are reused from record to record and from block to block.
 #[derive(Default)]
 pub struct Reader {
-    tape: Tape,
-    slots: Vec<Slot>,
+    pub(super) tape: Tape,
+    pub(super) slots: Vec<Slot>,
     nested: Vec<Slot>,
     buffer: Vec<u8>,
 }
@@ -484,103 +304,6 @@ impl Reader {
                 .or_default() += 1;
         }
         Ok(())
-    }
-
-    /// Counts, refuses or keeps the fields that the table does not have.
-    fn unknown_fields(
-        &mut self,
-        plan: &TablePlan,
-        block: &[u8],
-        (others, within): (bool, bool),
-        rows: &mut TableRows,
-    ) -> Result<(), (Reject, Option<usize>)> {
-        let mut names: Vec<String> = Vec::new();
-        let mut kept = Vec::new();
-        if others {
-            plan.names.each_other(block, &self.tape, 0, &self.slots, |key, value| {
-                if plan.unknown == UnknownPlan::Keep {
-                    let node = self.tape.node(value);
-                    kept.push(if kept.is_empty() { b'{' } else { b',' });
-                    kept.push(b'"');
-                    kept.extend_from_slice(key);
-                    kept.extend_from_slice(b"\":");
-                    let quotes = usize::from(node.kind == Kind::Text);
-                    kept.extend_from_slice(&block[node.start as usize - quotes..node.end as usize + quotes]);
-                } else {
-                    names.push(shown(key));
-                }
-            });
-        }
-        if within {
-            for column in &plan.columns {
-                if let Ok(Some(node)) = column.place.find(block, &self.tape, &self.slots) {
-                    let path = String::from_utf8_lossy(plan.names.name(column.place.slot)).into_owned();
-                    unknown_within(&column.value, block, &self.tape, node, &path, &mut names);
-                }
-            }
-        }
-        if plan.unknown == UnknownPlan::Quarantine && !names.is_empty() {
-            let found = "a field that the table does not have";
-            return Err((
-                Reject {
-                    code: Code::FieldUnknown,
-                    found,
-                },
-                None,
-            ));
-        }
-        names.iter().for_each(|name| rows.tally.count_unknown(name, 1));
-        if plan.unknown == UnknownPlan::Keep {
-            let column = rows
-                .columns
-                .last_mut()
-                .expect("the column of unknown fields is the last");
-            if kept.is_empty() {
-                column.push_null();
-            } else {
-                kept.push(b'}');
-                column.push_bytes(&kept);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A key as it is counted: its text, or its escapes where it has none.
-fn shown(key: &[u8]) -> String {
-    let mut text = Vec::new();
-    match text::unescape(key, &mut text) {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
-        Err(_) => String::from_utf8_lossy(key).into_owned(),
-    }
-}
-
-/// Lists the members of structs below the value at `node` that the struct does not have.
-fn unknown_within(plan: &ValuePlan, bytes: &[u8], tape: &Tape, node: u32, path: &str, names: &mut Vec<String>) {
-    match (plan, tape.node(node).kind) {
-        (ValuePlan::Struct { names: known, members }, Kind::Object) => {
-            let mut slots = vec![Slot::Missing; known.slots()];
-            if known.fill(bytes, tape, node, &mut slots) {
-                known.each_other(bytes, tape, node, &slots, |key, _| {
-                    names.push(format!("{path}.{}", shown(key)))
-                });
-            }
-            for (place, (slot, member)) in slots.iter().zip(members).enumerate() {
-                if let Ok(Some(value)) = slot.value() {
-                    let path = format!("{path}.{}", String::from_utf8_lossy(known.name(place)));
-                    unknown_within(member, bytes, tape, value, &path, names);
-                }
-            }
-        }
-        (ValuePlan::Array(element), Kind::Array) => {
-            tape.elements(node)
-                .for_each(|item| unknown_within(element, bytes, tape, item, path, names));
-        }
-        (ValuePlan::Map { value: plan, .. }, Kind::Object) => {
-            tape.members(node)
-                .for_each(|(_, value)| unknown_within(plan, bytes, tape, value, path, names));
-        }
-        _ => {}
     }
 }
 

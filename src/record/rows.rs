@@ -1,0 +1,190 @@
+//! The rows of a block and what was counted while they were read: handed from [`super::Reader`] to the partitions.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::RecordPlan;
+use super::column::Column;
+use super::time::{Instant, TimeForm};
+use crate::partition::hour::PartitionHour;
+use crate::quarantine::Code;
+use crate::table::{ColumnType, Table, UnknownFields};
+
+/// Names counted before the rest is counted as one: a hostile producer must not take the memory.
+const UNKNOWN_NAMES_MAX: usize = 1000;
+const OTHER_NAMES: &str = "(other)";
+
+/// Bytes that became no row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Why.
+    pub code: Code,
+    /// Why, in words; holds no value of the record.
+    pub message: String,
+    /// Place of the record in its block, from 0, bad stretches included.
+    pub ordinal: u64,
+    /// Where in the block.
+    pub range: Range<usize>,
+    /// The table it belongs to, by place, where that was known.
+    pub table: Option<usize>,
+    /// The column that it did not fit.
+    pub column: Option<String>,
+}
+
+/// What was counted while the records of a table were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TableTally {
+    /// Fields that the table does not have, by name (dotted below the top level).
+    pub unknown: BTreeMap<String, u64>,
+    /// Values set to NULL because they did not fit, by column.
+    pub set_null: BTreeMap<String, u64>,
+    /// Times cut to the unit of their column.
+    pub cut_time: u64,
+    /// Local event times that occur twice; the earlier was taken.
+    pub time_ambiguous: u64,
+    /// Event times by the form and unit they were written in, by [`TimeForm::index`].
+    pub time_forms: [u64; TimeForm::COUNT],
+}
+
+impl TableTally {
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            unknown,
+            set_null,
+            cut_time,
+            time_ambiguous,
+            time_forms,
+        } = other;
+        unknown
+            .iter()
+            .for_each(|(name, count)| self.count_unknown(name, *count));
+        for (column, count) in set_null {
+            *self.set_null.entry(column.clone()).or_default() += count;
+        }
+        self.cut_time += cut_time;
+        self.time_ambiguous += time_ambiguous;
+        self.time_forms
+            .iter_mut()
+            .zip(time_forms)
+            .for_each(|(mine, theirs)| *mine += theirs);
+    }
+
+    pub(super) fn count_unknown(&mut self, name: &str, count: u64) {
+        if let Some(known) = self.unknown.get_mut(name) {
+            *known += count;
+        } else if self.unknown.len() < UNKNOWN_NAMES_MAX {
+            self.unknown.insert(name.to_owned(), count);
+        } else {
+            *self.unknown.entry(OTHER_NAMES.to_owned()).or_default() += count;
+        }
+    }
+}
+
+/// The rows of one table in the order of their records.
+#[derive(Clone, Debug)]
+pub struct TableRows {
+    /// The table's columns (and the column of unknown fields).
+    pub columns: Vec<Column>,
+    /// The event time of each row.
+    pub times: Vec<Instant>,
+    /// The hour of each row.
+    pub hours: Vec<PartitionHour>,
+    /// Bytes that each row is counted as: those of its record, or of a row of NULLs where that is more.
+    pub weights: Vec<u32>,
+    /// What was counted.
+    pub tally: TableTally,
+}
+
+impl TableRows {
+    /// No rows yet, of `table`.
+    pub fn new(table: &Table) -> Self {
+        let rest = matches!(table.unknown_fields, UnknownFields::KeepIn(_));
+        let rest = rest.then(|| Column::new(&ColumnType::String));
+        Self {
+            columns: table
+                .columns
+                .iter()
+                .map(|c| Column::new(&c.data_type))
+                .chain(rest)
+                .collect(),
+            times: Vec::new(),
+            hours: Vec::new(),
+            weights: Vec::new(),
+            tally: TableTally::default(),
+        }
+    }
+
+    /// No rows of no table.
+    pub(crate) fn none() -> Self {
+        let (columns, times, hours, weights) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self {
+            columns,
+            times,
+            hours,
+            weights,
+            tally: TableTally::default(),
+        }
+    }
+
+    /// How many rows.
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// No rows.
+    pub fn is_empty(&self) -> bool {
+        self.times.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.columns.iter_mut().for_each(|column| column.truncate(0));
+        self.times.clear();
+        self.hours.clear();
+        self.weights.clear();
+        self.tally = TableTally::default();
+    }
+}
+
+/// How the bytes of a block divide; the three add up to its length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockBytes {
+    /// In records, rejected ones included.
+    pub records: u64,
+    /// In stretches that are no record.
+    pub bad: u64,
+    /// White space and byte order marks between them.
+    pub between: u64,
+}
+
+/// What became of a block.
+#[derive(Clone, Debug)]
+pub struct BlockRows {
+    /// The rows, by place of their table.
+    pub tables: Vec<TableRows>,
+    /// What became no row, in order.
+    pub rejected: Vec<Rejected>,
+    /// Records and bad stretches.
+    pub read: u64,
+    /// Where the bytes are.
+    pub bytes: BlockBytes,
+}
+
+impl BlockRows {
+    /// Nothing read yet.
+    pub fn new(plan: &RecordPlan) -> Self {
+        Self {
+            tables: plan.tables.iter().map(TableRows::new).collect(),
+            rejected: Vec::new(),
+            read: 0,
+            bytes: BlockBytes::default(),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.tables.iter_mut().for_each(TableRows::clear);
+        self.rejected.clear();
+        self.read = 0;
+        self.bytes = BlockBytes::default();
+    }
+}
