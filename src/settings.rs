@@ -25,7 +25,10 @@ struct Known {
     default: Option<&'static str>,
 }
 
-const PREFIX: &str = "LAKEBED_";
+/// What the names of all settings begin with in the environment.
+pub const PREFIX: &str = "LAKEBED_";
+/// Positions within a block count to 4 GiB, and a block is a record and what was read with it.
+const RECORD_BYTES_MOST: u64 = 1 << 30;
 
 const KNOWN: &[Known] = &[
     Known {
@@ -168,17 +171,17 @@ impl Settings {
         for Known { name, flag, .. } in KNOWN {
             values.set(name, flags.get(name).cloned(), Origin::Flag(flag.unwrap_or(name)));
         }
-        let memory = values.bytes("LAKEBED_MEMORY", 64 << 20)?;
+        let memory = values.bytes("LAKEBED_MEMORY", 64 << 20..=u64::MAX)?;
         Ok(Self {
             lake: values.text("LAKEBED_LAKE"),
             schemas: values.text("LAKEBED_SCHEMAS").unwrap_or_default().into(),
             memory,
             jobs: values.number("LAKEBED_JOBS", 1..=1024)?,
             limits: FrameLimits {
-                record_bytes_max: values.bytes("LAKEBED_RECORD_BYTES_MAX", 1 << 10)?,
+                record_bytes_max: values.bytes("LAKEBED_RECORD_BYTES_MAX", 1 << 10..=RECORD_BYTES_MOST)?,
                 depth_max: values.number("LAKEBED_DEPTH_MAX", 1..=1000)?.unwrap_or(128),
             },
-            job_bytes: values.bytes("LAKEBED_JOB_BYTES", 1 << 20)?,
+            job_bytes: values.bytes("LAKEBED_JOB_BYTES", 1 << 20..=u64::MAX)?,
             spill_dir: values
                 .text("LAKEBED_SPILL_DIR")
                 .map_or_else(std::env::temp_dir, PathBuf::from),
@@ -209,7 +212,7 @@ impl Values {
             .filter(|value| !value.is_empty())
     }
 
-    fn bytes(&self, name: &'static str, at_least: u64) -> Result<u64, SettingsError> {
+    fn bytes(&self, name: &'static str, range: std::ops::RangeInclusive<u64>) -> Result<u64, SettingsError> {
         let (value, origin) = &self.0[name];
         let wrong = |why| SettingsError::Wrong {
             name,
@@ -218,13 +221,15 @@ impl Values {
             why,
         };
         let bytes = crate::table::parse_bytes(value).map_err(wrong)?;
-        // 4 GiB is as far as positions within a block count.
-        if bytes < at_least || name == "LAKEBED_RECORD_BYTES_MAX" && bytes > 1 << 30 {
-            return Err(wrong(format!(
-                "write a size of at least {at_least} bytes (and no record over 1GiB)"
-            )));
+        if range.contains(&bytes) {
+            return Ok(bytes);
         }
-        Ok(bytes)
+        let [least, most] = [range.start(), range.end()].map(|bytes| crate::table::format_bytes(*bytes));
+        Err(wrong(if *range.end() == u64::MAX {
+            format!("write a size of at least {least}")
+        } else {
+            format!("write a size from {least} to {most}")
+        }))
     }
 
     fn number(
@@ -330,7 +335,8 @@ mod tests {
                 None,
                 "LAKEBED_MEMORY is \"lots\" (from the environment)",
             ),
-            (("LAKEBED_MEMORY", "1KiB"), None, "at least"),
+            (("LAKEBED_MEMORY", "1KiB"), None, "a size of at least 64MiB"),
+            (("LAKEBED_RECORD_BYTES_MAX", "2GiB"), None, "a size from 1KiB to 1GiB"),
             (("LAKEBED_MEMROY", "1GiB"), None, "did you mean LAKEBED_MEMORY?"),
             (("LAKEBED_JOBS", "0"), None, "from 1 to 1024"),
             (("LAKEBED_DEPTH_MAX", "-1"), None, "LAKEBED_DEPTH_MAX"),

@@ -238,13 +238,14 @@ fn table_folder(table: &str) -> Result<LakeKey, LakeError> {
 
 /// Whether a path is, or lies in, the other: a lake and the raw objects never overlap, either way round.
 ///
-/// Both are taken with links followed as far as they exist; what does not exist yet is compared as it is written.
+/// Both are [settled](settled_path) first.
 pub fn overlaps(lake: &Path, raw: &Path) -> bool {
     let (lake, raw) = (settled_path(lake), settled_path(raw));
     lake.starts_with(&raw) || raw.starts_with(&lake)
 }
 
-fn settled_path(path: &Path) -> PathBuf {
+/// An absolute path with links followed as far as it exists; what does not exist yet stays as it is written.
+pub fn settled_path(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut settled = PathBuf::new();
     for component in absolute.components() {

@@ -151,7 +151,8 @@ impl Summary {
     /// Adds a source that was not loaded.
     pub fn add_failed(&mut self, failed: Failed) {
         self.sources.failed += 1;
-        self.failed.push(failed);
+        let place = self.failed.partition_point(|before| before.source <= failed.source);
+        self.failed.insert(place, failed);
     }
 }
 

@@ -123,21 +123,12 @@ impl Blocks {
         let mut framer = Framer::new(self.limits, 0);
         let mut at = 0;
         loop {
-            let mut cut = None;
-            while framer.next(&self.buffer, &mut at).is_some() {
-                cut = Some(at);
-            }
-            if framer.open_since().is_none() {
-                cut = Some(at);
-            }
-            if let Some(cut) = cut {
+            while framer.next(&self.buffer, &mut at).is_some() {}
+            let cut = framer.open_since().map_or(at, |start| start as usize);
+            if cut > 0 {
                 return Ok(self.hand_over(cut, spare));
             }
-            let start = framer.open_since().expect("a stretch is open where none has ended") as usize;
-            if (self.buffer.len() - start) as u64 > self.limits.record_bytes_max.max(BLOCK_BYTES as u64) {
-                if start > 0 {
-                    return Ok(self.hand_over(start, spare));
-                }
+            if self.buffer.len() as u64 > self.limits.record_bytes_max.max(BLOCK_BYTES as u64) {
                 spare.clear();
                 return self.oversized(framer, spare).map(Some);
             }
@@ -242,23 +233,37 @@ fn last_line_of_record(buffer: &[u8]) -> Option<usize> {
 }
 
 /// Does a record begin here, or is there nothing but white space?
+///
+/// What begins with `{` does. Elsewhere a record must be whole, or whole as far as the head goes: in a MiB of compressed or
+/// encrypted bytes some sixteen lines begin with `{`, too.
 fn has_record(head: &[u8], limits: FrameLimits) -> bool {
     let mut text = head;
-    while let Some(rest) = text
-        .strip_prefix(&[0xEF, 0xBB, 0xBF])
-        .or_else(|| text.strip_prefix(b"\n"))
-    {
+    while let Some(rest) = text.strip_prefix(&[0xEF, 0xBB, 0xBF]).or_else(|| {
+        text.split_first()
+            .and_then(|(first, rest)| is_space(*first).then_some(rest))
+    }) {
         text = rest;
     }
-    if text.iter().all(|byte| is_space(*byte)) || text.first() == Some(&b'{') {
+    if matches!(text.first(), None | Some(b'{')) {
         return true;
     }
     let mut framer = Framer::new(limits, 0);
     let mut at = 0;
+    let begins = |stretch: &Stretch| head[stretch.range.start as usize] == b'{';
     while let Some(stretch) = framer.next(head, &mut at) {
-        if head[stretch.range.start as usize] == b'{' {
+        let end = stretch.range.end as usize;
+        // `{}` alone happens by chance as well, but seldom before one of these.
+        let is_meant =
+            &head[stretch.range.start as usize..end] != b"{}" || matches!(head.get(end), None | Some(b'\n' | b'{'));
+        let is_record = match stretch.what {
+            Ok(()) => is_meant,
+            Err(BadFrame::TooDeep | BadFrame::TooLarge) => begins(&stretch),
+            Err(BadFrame::Syntax | BadFrame::Truncated | BadFrame::NotAnObject) => false,
+        };
+        if is_record {
             return true;
         }
     }
-    framer.open_since().is_some_and(|start| head[start as usize] == b'{')
+    let cut = framer.finish();
+    cut.is_some_and(|cut| begins(&cut) && !matches!(cut.what, Err(BadFrame::Syntax | BadFrame::NotAnObject)))
 }

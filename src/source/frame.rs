@@ -89,6 +89,42 @@ enum State {
     Exponent,
     ExponentSign,
     ExponentDigits,
+    /// A string at top level has ended in what may be the gap between two records.
+    Scalar,
+}
+
+/// What a string ends in, as far as it has been read.
+#[derive(Clone, Copy, Debug)]
+enum Tail {
+    Other,
+    /// `}` and spaces; where the brace ends.
+    Closed(u64),
+    /// `}`, spaces, `{`, spaces: where a stretch ends and a record starts if this is no string.
+    Gap {
+        end: u64,
+        start: u64,
+    },
+}
+
+impl Tail {
+    /// Reads on in the string at `offset`.
+    fn then(self, text: &[u8], offset: u64) -> Self {
+        let solid = |text: &[u8]| text.iter().rposition(|byte| *byte != b' ');
+        let Some(last) = solid(text) else { return self };
+        let start = offset + last as u64;
+        match (text[last], solid(&text[..last])) {
+            (b'}', _) => Self::Closed(start + 1),
+            (b'{', Some(brace)) if text[brace] == b'}' => Self::Gap {
+                end: offset + brace as u64 + 1,
+                start,
+            },
+            (b'{', None) => match self {
+                Self::Closed(end) => Self::Gap { end, start },
+                _ => Self::Other,
+            },
+            _ => Self::Other,
+        }
+    }
 }
 
 enum Step {
@@ -100,6 +136,8 @@ enum Step {
     Last,
     /// The stretch ended before this byte, which is looked at again at top level.
     Before(Result<(), BadFrame>),
+    /// The stretch ended at a gap that was taken for the end of a string; the byte is looked at again behind it.
+    Gap { code: BadFrame, end: u64, start: u64 },
 }
 
 /// Finds the stretches of a stream that is handed over in chunks of any size.
@@ -120,6 +158,8 @@ pub struct Framer {
     last_solid: u8,
     is_object: bool,
     too_large: bool,
+    /// Of the string that is open, or ended before nothing but spaces.
+    tail: Tail,
 }
 
 const MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
@@ -138,6 +178,7 @@ impl Framer {
             last_solid: 0,
             is_object: false,
             too_large: false,
+            tail: Tail::Other,
         }
     }
 
@@ -152,23 +193,26 @@ impl Framer {
             if let State::Text { .. } = self.state {
                 let plain = plain_text_len(&chunk[*at..]);
                 if plain > 0 {
+                    let text = &chunk[*at..*at + plain];
+                    self.tail = self.tail.then(text, self.offset);
+                    self.take(text);
                     *at += plain;
-                    self.take(plain as u64, chunk[*at - 1]);
                     continue;
                 }
             }
             match self.step(byte) {
                 Step::Taken => {
                     *at += 1;
-                    self.take(1, byte);
+                    self.take(&[byte]);
                 }
                 Step::Again => {}
                 Step::Last => {
                     *at += 1;
-                    self.take(1, byte);
+                    self.take(&[byte]);
                     return Some(self.end(Ok(())));
                 }
                 Step::Before(what) => return Some(self.end(what)),
+                Step::Gap { code, end, start } => return Some(self.split(code, end, start)),
             }
         }
         None
@@ -184,24 +228,24 @@ impl Framer {
             }
             State::AfterOther => Err(BadFrame::NotAnObject),
             State::Mark(_) => Err(BadFrame::Syntax),
+            State::Scalar => Err(BadFrame::NotAnObject),
             _ => Err(BadFrame::Truncated),
         };
         Some(self.end(what))
     }
 
-    fn take(&mut self, bytes: u64, last: u8) {
-        self.offset += bytes;
-        self.last = last;
-        if !matches!(last, b' ' | b'\t' | b'\r') {
-            self.last_solid = last;
+    fn take(&mut self, bytes: &[u8]) {
+        let begin = self.offset;
+        self.offset += bytes.len() as u64;
+        self.last = bytes.last().copied().unwrap_or(self.last);
+        if let Some(solid) = bytes.iter().rposition(|byte| !matches!(byte, b' ' | b'\t' | b'\r')) {
+            self.last_solid = bytes[solid];
+            if self.state != State::Top && bytes[solid] != b'\n' {
+                self.solid_end = begin + solid as u64 + 1;
+            }
         }
-        if self.state == State::Top {
-            return;
-        }
-        if !is_space(last) {
-            self.solid_end = self.offset;
-        }
-        if self.offset - self.start > self.limits.record_bytes_max && !matches!(self.state, State::Bad(_)) {
+        let too_long = self.offset - self.start > self.limits.record_bytes_max;
+        if too_long && !matches!(self.state, State::Top | State::Bad(_)) {
             self.too_large = true;
         }
     }
@@ -212,10 +256,29 @@ impl Framer {
         self.state = State::Top;
         self.open.clear();
         self.too_large = false;
+        self.tail = Tail::Other;
         Stretch {
             range: self.start..end,
             what,
         }
+    }
+
+    /// Ends the stretch at `end`; what has been read from `start` on is the beginning of a record.
+    fn split(&mut self, code: BadFrame, end: u64, start: u64) -> Stretch {
+        // The string under way is the space behind its brace, or the string that has ended was the quote of its first key.
+        let is_open = matches!(self.state, State::Text { .. });
+        let solid_end = std::mem::replace(&mut self.solid_end, end);
+        let stretch = self.end(Err(code));
+        self.start = start;
+        self.solid_end = solid_end;
+        self.is_object = true;
+        self.open.push(true);
+        self.state = if is_open {
+            State::KeyOrEnd
+        } else {
+            State::Text { key: true }
+        };
+        stretch
     }
 
     fn begin(&mut self, state: State, is_object: bool) -> Step {
@@ -231,7 +294,19 @@ impl Framer {
         Step::Taken
     }
 
+    /// Where a stretch ends and a record starts if the string just read is none. What is too large is not held, so
+    /// nothing can start in it.
+    fn gap(&self) -> Option<(u64, u64)> {
+        match self.tail {
+            Tail::Gap { end, start } if !self.too_large => Some((end, start)),
+            _ => None,
+        }
+    }
+
     fn bad(&mut self, code: BadFrame) -> Step {
+        if let Some((end, start)) = self.gap() {
+            return Step::Gap { code, end, start };
+        }
         self.state = State::Bad(code);
         Step::Again
     }
@@ -272,10 +347,19 @@ impl Framer {
             }
             State::Text { key } => match byte {
                 b'"' if key => self.go(State::Colon),
-                b'"' => self.value_ended(),
-                b'\\' => self.go(State::Escape { key }),
+                b'"' => self.text_ended(),
+                b'\\' => {
+                    self.tail = Tail::Other;
+                    self.go(State::Escape { key })
+                }
+                b'\n' if self.gap().is_some() => self.bad(BadFrame::Truncated),
                 b'\n' => Step::Before(Err(BadFrame::Truncated)),
                 _ => self.bad(BadFrame::Syntax),
+            },
+            State::Scalar => match byte {
+                b' ' => Step::Taken,
+                b'\t' | b'\r' | b'\n' | b'{' => Step::Before(Err(BadFrame::NotAnObject)),
+                _ => self.bad(BadFrame::NotAnObject),
             },
             State::Escape { key } => match byte {
                 b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.go(State::Text { key }),
@@ -300,8 +384,12 @@ impl Framer {
 
     fn structure(&mut self, byte: u8) -> Step {
         if is_space(byte) {
+            if byte != b' ' {
+                self.tail = Tail::Other; // No key goes on over it.
+            }
             return Step::Taken;
         }
+        let tail = std::mem::replace(&mut self.tail, Tail::Other);
         match (self.state, byte) {
             (State::ValueOrEnd, b']') | (State::KeyOrEnd, b'}') => self.close(),
             (State::Value | State::ValueOrEnd, b'{') => self.nest(true),
@@ -319,7 +407,10 @@ impl Framer {
             (State::AfterValue, b',') => self.go(State::Value),
             (State::AfterValue, b'}') if self.open.last() == Some(&true) => self.close(),
             (State::AfterValue, b']') if self.open.last() == Some(&false) => self.close(),
-            _ => self.bad(BadFrame::Syntax),
+            _ => {
+                self.tail = tail;
+                self.bad(BadFrame::Syntax)
+            }
         }
     }
 
@@ -333,6 +424,13 @@ impl Framer {
 
     fn close(&mut self) -> Step {
         self.open.pop();
+        self.value_ended()
+    }
+
+    fn text_ended(&mut self) -> Step {
+        if self.open.is_empty() && self.gap().is_some() {
+            return self.go(State::Scalar);
+        }
         self.value_ended()
     }
 

@@ -17,6 +17,8 @@ use flate2::bufread::GzDecoder;
 const LAYERS_MAX: usize = 3;
 /// Largest window a zstd frame may ask for, as a power of two: 128 MiB, the most that the `zstd` tool uses unasked.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+/// The first byte of a gzip member.
+const GZIP_FIRST: u8 = 0x1f;
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// How a compressed stream is broken.
@@ -157,11 +159,16 @@ impl<R: BufRead> Read for Members<R> {
                         padding(&mut from)?;
                         return Ok(0);
                     }
-                    Some(_) => self.state = MemberState::Within(Box::new(GzDecoder::new(from))),
+                    Some(&GZIP_FIRST) => self.state = MemberState::Within(Box::new(GzDecoder::new(from))),
+                    Some(_) => return Err(behind_the_last_member()),
                 },
             }
         }
     }
+}
+
+fn behind_the_last_member() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "bytes behind the last gzip member")
 }
 
 fn padding(from: &mut impl BufRead) -> io::Result<()> {
@@ -171,10 +178,7 @@ fn padding(from: &mut impl BufRead) -> io::Result<()> {
             return Ok(());
         }
         if rest.iter().any(|byte| *byte != 0) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "bytes behind the last gzip member",
-            ));
+            return Err(behind_the_last_member());
         }
         let n = rest.len();
         from.consume(n);

@@ -65,9 +65,13 @@ pub fn list(roots: &[PathBuf], selection: &Selection) -> Result<Listing, ListErr
         let about = canonical.metadata().map_err(fail)?;
         if about.is_dir() {
             walk(&canonical, &canonical, selection, &mut listing)?;
-        } else {
-            let below = PathBuf::from(canonical.file_name().unwrap_or_default());
+        } else if about.is_file() {
+            let below = PathBuf::from(root.file_name().unwrap_or_default());
             listing.add(canonical, &below, &about, selection);
+        } else {
+            // A pipe or device has no content that could be read again: no second run could know it.
+            let why = "it is neither a file nor a folder";
+            return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, why)));
         }
     }
     listing.sources.sort_by(|a, b| a.name.cmp(&b.name));
@@ -92,15 +96,20 @@ fn walk(root: &Path, folder: &Path, selection: &Selection, listing: &mut Listing
             walk(root, &path, selection, listing)?;
             continue;
         }
+        // A pattern is matched against what the user sees here, also where it is a link to another name.
+        let below = path.strip_prefix(root).unwrap_or(&path).to_owned();
         // A link to a file is that file, under its own name; a link to a folder could lead in a circle.
         let path = if kind.is_symlink() {
             path.canonicalize().map_err(fail(&path))?
         } else {
             path
         };
-        let about = path.metadata().map_err(fail(&path))?;
+        let about = match path.metadata() {
+            // Removed since the folder was read: then it is not there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !kind.is_symlink() => continue,
+            about => about.map_err(fail(&path))?,
+        };
         if about.is_file() {
-            let below = path.strip_prefix(root).unwrap_or(&path).to_owned();
             listing.add(path, &below, &about, selection);
         }
     }

@@ -199,5 +199,7 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     })
 }
 
+pub(crate) use size::format_bytes;
+
 #[cfg(test)]
 mod tests;

@@ -33,7 +33,7 @@ pub(super) fn parse_bytes(text: &str) -> Result<u64, Problem> {
 }
 
 /// The largest unit that divides the size: `64MiB`.
-pub(super) fn format_bytes(bytes: u64) -> String {
+pub(crate) fn format_bytes(bytes: u64) -> String {
     match [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
         .iter()
         .find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit))

@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime};
 use globset::GlobBuilder;
 use lakebed::backfill::{Backfill, chain, plan, shape};
 use lakebed::dry_run::dry_run;
-use lakebed::job::lake::{Lake, overlaps};
+use lakebed::job::lake::{Lake, overlaps, settled_path};
 use lakebed::pipeline::{Progress, Stager};
 use lakebed::record::RecordPlan;
 use lakebed::report::Summary;
@@ -127,9 +127,24 @@ pub(crate) fn settings(flags: Flags) -> Result<Settings, Refused> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(Refused::usage(format!("read lakebed.yaml: {error}"))),
     };
-    let environment =
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    Settings::read(&flags, environment, file.as_deref().map(|text| ("lakebed.yaml", text))).map_err(Refused::usage)
+    let mut environment = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        // Names that are no text are none of ours.
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => environment.push((name, value)),
+            Err(_) if name.starts_with(lakebed::settings::PREFIX) => {
+                return Err(Refused::usage(format!("{name} (from the environment) is not UTF-8")));
+            }
+            Err(_) => {}
+        }
+    }
+    Settings::read(
+        &flags,
+        environment.into_iter(),
+        file.as_deref().map(|text| ("lakebed.yaml", text)),
+    )
+    .map_err(Refused::usage)
 }
 
 pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
@@ -189,7 +204,16 @@ fn list(args: &Args, lake_name: &str) -> Result<Listing, Refused> {
         until_s: args.until,
         glob: glob.map(|glob| glob.compile_matcher()),
     };
-    local::list(&args.raw, &selection).map_err(|error| Refused::usage(chain(&error)))
+    let listing = local::list(&args.raw, &selection).map_err(|error| Refused::usage(chain(&error)))?;
+    // A link among the raw objects may lead there as well.
+    let lake = settled_path(lake_name.as_ref());
+    match listing.sources.iter().find(|source| source.path.starts_with(&lake)) {
+        None => Ok(listing),
+        Some(inside) => Err(Refused::usage(format!(
+            "the lake {lake_name} and the raw objects overlap: {} lies in it, and is among them by a link; keep them apart",
+            inside.path.display()
+        ))),
+    }
 }
 
 async fn load(
@@ -200,13 +224,14 @@ async fn load(
     lake_name: String,
 ) -> Result<Exit, Refused> {
     let failed = |error: &dyn std::error::Error| Refused::failed(chain(error));
-    let store = Arc::new(FolderStore::open(lake_name.as_ref()).map_err(|error| failed(&error))?);
+    let store = FolderStore::open(lake_name.as_ref()).map_err(|error| Refused::usage(chain(&error)))?;
+    let store = Arc::new(store);
     let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
     let lake = match args.dry_run {
         true => Lake::inspect(store, &names).await,
         false => Lake::open(store, &names).await,
     };
-    let lake = lake.map_err(|error| Refused::usage(chain(&error)))?;
+    let lake = lake.map_err(|error| Refused::usage(format!("lake {lake_name}: {}", chain(&error))))?;
     for table in tables.iter() {
         lake.check_table(&shape(table))
             .await

@@ -47,7 +47,14 @@ impl Refused {
 
 /// Sorts raw JSON objects into an event-time Parquet lake that Athena can prune exactly.
 #[derive(Debug, Parser)]
-#[command(name = "lakebed", version, propagate_version = true, max_term_width = 120)]
+#[command(
+    name = "lakebed",
+    version,
+    propagate_version = true,
+    max_term_width = 120,
+    after_help = "Exit code: 0 finished; 1 a source failed or is damaged, or too many records were rejected; 2 usage or \
+configuration; 130 interrupted."
+)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -81,6 +81,13 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
         HumanCount(records.rows),
         HumanCount(records.quarantined),
     );
+    if sources.hidden > 0 {
+        let hidden = HumanCount(sources.hidden);
+        text.insert_str(
+            text.len() - 1,
+            &format!("{hidden} names beginning with `.` or `_` passed over\n"),
+        );
+    }
     let mut tables = table(&["table", "rows", "files", "size", "hours", "first hour", "last hour"]);
     for (name, table) in summary.tables.iter().filter(|(_, table)| table.rows > 0) {
         let hour = |hour: &Option<String>| hour.clone().unwrap_or_default();

@@ -1,0 +1,83 @@
+//! Rows of one hour to a Parquet file in memory.
+
+mod corpus;
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput};
+use lakebed::encode::pages::PagePool;
+use lakebed::encode::{BATCH_BYTES, BATCH_ROWS, Batch, FileEncoder, FileFormat};
+use lakebed::record::{BlockRows, TableRows};
+use lakebed::table::Table;
+
+use corpus::{Hours, Layout, Shape};
+
+const BYTES: usize = 32 << 20;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    for shape in [Shape::Flat, Shape::Wide] {
+        let text = corpus::text(shape, Layout::Newline, Hours::One, BYTES);
+        let plan = shape.plan();
+        let table = &plan.tables().as_slice()[0];
+        let format = Arc::new(FileFormat::new(table).expect("the schema makes a file format"));
+        let batches = batches(table, &format, &corpus::rows(&plan, &text));
+        assert_eq!(encoded(&format, &batches), text.records);
+
+        let mut group = criterion.benchmark_group("encode");
+        group.sample_size(20);
+        group.throughput(Throughput::Bytes(text.bytes.len() as u64));
+        group.bench_function(format!("one-hour/{}", shape.name()), |bench| {
+            bench.iter(|| encoded(&format, black_box(&batches)));
+        });
+        group.finish();
+    }
+    criterion.final_summary();
+}
+
+/// The rows in batches as a job cuts them.
+fn batches(table: &Table, format: &FileFormat, blocks: &[BlockRows]) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    let (mut waiting, mut bytes) = (TableRows::new(table), 0);
+    for rows in blocks.iter().map(|block| &block.tables[0]) {
+        for row in 0..rows.len() {
+            for (column, from) in waiting.columns.iter_mut().zip(&rows.columns) {
+                column.append(from, row..row + 1);
+            }
+            waiting.times.push(rows.times[row]);
+            bytes += u64::from(rows.weights[row]);
+            if waiting.len() == BATCH_ROWS || bytes >= BATCH_BYTES {
+                batches.push(batch(&mut waiting, format));
+                bytes = 0;
+            }
+        }
+    }
+    if !waiting.is_empty() {
+        batches.push(batch(&mut waiting, format));
+    }
+    batches
+}
+
+fn batch(rows: &mut TableRows, format: &FileFormat) -> Batch {
+    let times = std::mem::take(&mut rows.times);
+    let columns = rows.columns.iter_mut().zip(format.arrow().fields());
+    let arrays = columns.map(|(column, field)| column.take_array(field.data_type()));
+    Batch {
+        arrays: arrays.collect::<Result<_, _>>().expect("columns make arrays"),
+        times: (*times.iter().min().expect("rows"), *times.iter().max().expect("rows")),
+        rows: times.len(),
+    }
+}
+
+/// Rows in the file that the batches make.
+fn encoded(format: &Arc<FileFormat>, batches: &[Batch]) -> u64 {
+    let pages = Arc::new(PagePool::new(usize::MAX, std::env::temp_dir()));
+    let mut file = FileEncoder::open(Vec::new(), format, &batches[0], &pages).expect("memory takes everything");
+    for batch in batches {
+        file.write(batch).expect("memory takes everything");
+    }
+    let finished = file.finish(|_| Vec::new()).expect("memory takes everything");
+    black_box(finished.out);
+    finished.rows
+}

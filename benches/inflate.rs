@@ -1,0 +1,62 @@
+//! Stored bytes to the stream they stand for. Throughput is that of the decompressed JSON.
+
+mod corpus;
+
+use std::hint::black_box;
+use std::io::Write;
+use std::sync::Arc;
+
+use criterion::{Criterion, Throughput};
+use lakebed::source::blocks::BLOCK_BYTES;
+
+use corpus::{Hours, Layout, Shape};
+
+const BYTES: usize = 16 << 20;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    for shape in [Shape::Flat, Shape::Wide] {
+        let text = corpus::text(shape, Layout::Newline, Hours::Late, BYTES).bytes;
+        let mut group = criterion.benchmark_group("inflate");
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        for (codec, stored) in [
+            ("plain", Arc::clone(&text)),
+            ("gzip", gzip(&text)),
+            ("zstd", zstd(&text)),
+        ] {
+            assert_eq!(inflated(&stored), text.len());
+            group.bench_function(format!("{codec}/{}", shape.name()), |bench| {
+                bench.iter(|| inflated(black_box(&stored)));
+            });
+        }
+        group.finish();
+    }
+    criterion.final_summary();
+}
+
+/// Bytes of the stream, read as blocks are.
+fn inflated(stored: &Arc<[u8]>) -> usize {
+    let mut stream = corpus::stream(stored);
+    let mut buffer = Vec::with_capacity(BLOCK_BYTES);
+    let mut bytes = 0;
+    loop {
+        buffer.clear();
+        let read = stream.read(&mut buffer, BLOCK_BYTES).expect("the stream is whole");
+        bytes += read;
+        if read < BLOCK_BYTES {
+            return bytes;
+        }
+    }
+}
+
+fn gzip(text: &[u8]) -> Arc<[u8]> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    out.write_all(text).expect("a vector takes everything");
+    out.finish().expect("a vector takes everything").into()
+}
+
+fn zstd(text: &[u8]) -> Arc<[u8]> {
+    zstd::encode_all(text, zstd::DEFAULT_COMPRESSION_LEVEL)
+        .expect("a vector takes everything")
+        .into()
+}
