@@ -1,0 +1,25 @@
+//! The built program as a user runs it: command lines in a folder of their own, the lake read back with another reader.
+//!
+//! ```text
+//! Sandbox (raw/, schemas/, lake/) ──command line──> exit code, stdout, stderr ──> Lake: proved file by file, row by row
+//! ```
+//!
+//! Every lake is proved as a whole after every run that ends: see [`lake::Lake::prove`].
+
+#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
+mod lake;
+mod sandbox;
+
+mod again;
+mod crashes;
+mod damaged;
+mod dry_run;
+mod examples;
+mod limits;
+mod odd_sources;
+mod refused;
+mod repeatable;
+mod schema_check;
+mod selection;
+mod words;
