@@ -9,9 +9,10 @@ use serde::Serialize;
 use crate::job::LakeError;
 use crate::job::claim::owner;
 use crate::job::lake::Lake;
+use crate::quarantine::Code;
 use crate::record::{BlockRows, Reader, RecordPlan, SourceContext};
 use crate::source::blocks::{Block, Blocks};
-use crate::source::inflate::Inflate;
+use crate::source::inflate::{Inflate, InflateError};
 use crate::source::local::{Listing, LocalSource};
 
 /// Most objects that are sampled.
@@ -104,25 +105,38 @@ impl Sample {
         let block = File::open(&source.path)
             .map_err(|error| error.to_string())
             .and_then(|file| {
-                let stream = Inflate::new(file).map_err(|error| error.to_string())?;
-                Blocks::new(stream, plan.limits())
-                    .next(Vec::new())
-                    .map_err(|error| error.to_string())
+                let stream = match Inflate::new(file) {
+                    Ok(stream) => stream,
+                    Err(InflateError::Damaged(damage)) => return Ok((None, Some(damage))),
+                    Err(InflateError::Source(error)) => return Err(error.to_string()),
+                };
+                let mut blocks = Blocks::new(stream, plan.limits());
+                let block = blocks.next(Vec::new()).map_err(|error| error.to_string())?;
+                Ok((block, blocks.ended().damage))
             });
-        let bytes = match block {
-            Ok(Some(Block::Bytes { bytes, .. })) => bytes,
-            Ok(None) => return,
-            Ok(Some(Block::Oversized { .. })) => return self.reject("Record.TooLarge"),
-            Ok(Some(Block::NotJson { .. })) => return self.reject("Object.NotJson"),
+        let (block, damage) = match block {
+            Ok(found) => found,
             Err(error) => {
                 self.unreadable.insert(source.name.to_string(), error);
                 return;
             }
         };
+        if let Some(damage) = damage {
+            self.reject(Code::from(damage.kind).as_str());
+        }
+        let (bytes, damaged) = match block {
+            Some(Block::Bytes { bytes, damaged, .. }) => (bytes, damaged),
+            None => return,
+            Some(Block::Oversized { .. }) => return self.reject("Record.TooLarge"),
+            Some(Block::NotJson { .. }) => return self.reject("Object.NotJson"),
+        };
         let arrival_s = arrival_s.unwrap_or(source.version.last_modified_s);
         let context = SourceContext::new(plan, &source.name.key, arrival_s);
         let mut rows = BlockRows::new(plan);
         Reader::default().read(plan, &context, &bytes, &mut rows);
+        if damaged {
+            rows.take_broken_off(&bytes);
+        }
         self.records += rows.read;
         for rejected in &rows.rejected {
             *self.quarantined.entry(rejected.code.as_str().to_owned()).or_default() += 1;

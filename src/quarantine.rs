@@ -11,6 +11,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
+use crate::source::inflate::DamageKind;
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $code:ident = $text:literal,)+) => {
         /// Why something is in quarantine. The list is closed; a code never changes its meaning.
@@ -78,6 +80,16 @@ codes! {
     CodecLimit = "Codec.Limit",
     /// The object does not hold JSON records.
     ObjectNotJson = "Object.NotJson",
+}
+
+impl From<DamageKind> for Code {
+    fn from(kind: DamageKind) -> Self {
+        match kind {
+            DamageKind::Truncated => Self::CodecTruncated,
+            DamageKind::Corrupt => Self::CodecCorrupt,
+            DamageKind::Limit => Self::CodecLimit,
+        }
+    }
 }
 
 impl Code {

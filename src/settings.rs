@@ -158,12 +158,12 @@ impl Settings {
         }
         if let Some((path, text)) = file {
             for (name, value) in read_file(path, text)? {
-                values.set(known(&name, "in lakebed.yaml")?.name, Some(value), Origin::File);
+                values.set(name, Some(value), Origin::File);
             }
         }
         for (name, value) in environment.filter(|(name, _)| name.starts_with(PREFIX)) {
             values.set(
-                known(&name, "from the environment")?.name,
+                known(&name, &name, "from the environment")?.name,
                 Some(value),
                 Origin::Environment,
             );
@@ -253,7 +253,7 @@ impl Values {
 }
 
 /// Names in the file are those of the environment in lower case; the prefix may be left out.
-fn read_file(path: &str, text: &str) -> Result<Vec<(String, String)>, SettingsError> {
+fn read_file(path: &str, text: &str) -> Result<Vec<(&'static str, String)>, SettingsError> {
     let fail = |why: String| SettingsError::File {
         path: path.to_owned(),
         why,
@@ -265,7 +265,7 @@ fn read_file(path: &str, text: &str) -> Result<Vec<(String, String)>, SettingsEr
         return Ok(Vec::new());
     }
     let settings: BTreeMap<String, serde_json::Value> =
-        serde_saphyr::from_str(text).map_err(|error| fail(error.to_string()))?;
+        serde_saphyr::from_str(text).map_err(|error| fail(error.without_snippet().to_string()))?;
     let one = |(name, value): (String, serde_json::Value)| {
         let upper = name.to_ascii_uppercase();
         let upper = if upper.starts_with(PREFIX) {
@@ -273,25 +273,31 @@ fn read_file(path: &str, text: &str) -> Result<Vec<(String, String)>, SettingsEr
         } else {
             format!("{PREFIX}{upper}")
         };
+        let known = known(&upper, &name, "in lakebed.yaml")?.name;
         match value {
-            serde_json::Value::String(text) => Ok((upper, text)),
-            serde_json::Value::Number(number) => Ok((upper, number.to_string())),
+            serde_json::Value::String(text) => Ok((known, text)),
+            serde_json::Value::Number(number) => Ok((known, number.to_string())),
             _ => Err(fail(format!("`{name}` is neither text nor a number"))),
         }
     };
     settings.into_iter().map(one).collect()
 }
 
-fn known(name: &str, origin: &'static str) -> Result<&'static Known, SettingsError> {
+/// The setting of this name; `written` is how the user spelt it.
+fn known(name: &str, written: &str, origin: &'static str) -> Result<&'static Known, SettingsError> {
     if let Some(known) = KNOWN.iter().find(|known| known.name == name) {
         return Ok(known);
     }
     let nearest = KNOWN
         .iter()
         .min_by_key(|known| strsim::damerau_levenshtein(known.name, name));
-    let hint = nearest.map_or_else(String::new, |nearest| format!("did you mean {}?", nearest.name));
+    let hint = nearest.map_or_else(String::new, |nearest| {
+        let in_file = nearest.name.trim_start_matches(PREFIX).to_ascii_lowercase();
+        let meant = if written == name { nearest.name } else { &in_file };
+        format!("did you mean {meant}?")
+    });
     Err(SettingsError::Unknown {
-        name: name.to_owned(),
+        name: written.to_owned(),
         origin,
         hint,
     })
@@ -340,7 +346,11 @@ mod tests {
             (("LAKEBED_MEMROY", "1GiB"), None, "did you mean LAKEBED_MEMORY?"),
             (("LAKEBED_JOBS", "0"), None, "from 1 to 1024"),
             (("LAKEBED_DEPTH_MAX", "-1"), None, "LAKEBED_DEPTH_MAX"),
-            (("X", ""), Some("memroy: 1GiB"), "did you mean LAKEBED_MEMORY?"),
+            (
+                ("X", ""),
+                Some("memroy: 1GiB"),
+                "no setting memroy (in lakebed.yaml); did you mean memory?",
+            ),
             (("X", ""), Some("- memory"), "is not a list of settings"),
             (("X", ""), Some("memory: [1]"), "neither text nor a number"),
         ] {

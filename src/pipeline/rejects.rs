@@ -9,7 +9,7 @@ use super::outputs::{JobOutputs, OutputFile};
 use super::reading::SourceFile;
 use crate::partition::buckets::RowsOf;
 use crate::quarantine::{Code, Entry, OffsetIn, QuarantineWriter, SourceRef, raw_data};
-use crate::record::{BlockRows, RecordPlan, Rejected, explain};
+use crate::record::{BlockRows, RecordPlan, explain};
 use crate::report::SourceReport;
 use crate::source::blocks::{Block, Ended, KEPT_BYTES_MAX};
 use crate::source::inflate::{Damage, DamageKind};
@@ -52,7 +52,7 @@ impl Rejects {
     ) -> Result<(), StageError> {
         match block {
             Block::Bytes { offset, bytes, damaged } => {
-                if *damaged && let Some(tail) = broken_off(bytes, rows) {
+                if *damaged && let Some(tail) = rows.take_broken_off(bytes) {
                     self.tail = bytes[tail].to_vec();
                 }
                 let before = report.records.read;
@@ -114,13 +114,11 @@ impl Rejects {
         let Some(Damage { kind, offset }) = ended.damage else {
             return Ok(());
         };
-        let (code, what) = match kind {
-            DamageKind::Truncated => (Code::CodecTruncated, "ends in the middle"),
-            DamageKind::Corrupt => (Code::CodecCorrupt, "is broken: wrong bytes or a wrong checksum"),
-            DamageKind::Limit => (
-                Code::CodecLimit,
-                "asks for a window over 128 MiB, or is packed more than three times",
-            ),
+        let code = Code::from(kind);
+        let what = match kind {
+            DamageKind::Truncated => "ends in the middle",
+            DamageKind::Corrupt => "is broken: wrong bytes or a wrong checksum",
+            DamageKind::Limit => "asks for a window over 128 MiB, or is packed more than three times",
         };
         let tail = std::mem::take(&mut self.tail);
         let message = format!(
@@ -226,15 +224,4 @@ impl<'a> Rejection<'a> {
             column,
         }
     }
-}
-
-/// Takes the record that breaks off at the end of the block out of its rejects: the damage stands for it.
-fn broken_off(bytes: &[u8], rows: &mut BlockRows) -> Option<std::ops::Range<usize>> {
-    let solid_end = bytes.len() - bytes.iter().rev().take_while(|b| b.is_ascii_whitespace()).count();
-    let last: &Rejected = rows.rejected.last()?;
-    if last.code != Code::JsonTruncated || last.range.end != solid_end {
-        return None;
-    }
-    rows.read -= 1;
-    rows.rejected.pop().map(|last| last.range)
 }

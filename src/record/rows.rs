@@ -181,6 +181,18 @@ impl BlockRows {
         }
     }
 
+    /// The stream is broken right behind the block's `bytes`: takes the record that breaks off there out of the rejects, for
+    /// the damage stands for it.
+    pub(crate) fn take_broken_off(&mut self, bytes: &[u8]) -> Option<Range<usize>> {
+        let solid_end = bytes.trim_ascii_end().len();
+        let last = self.rejected.last()?;
+        if last.code != Code::JsonTruncated || last.range.end != solid_end {
+            return None;
+        }
+        self.read -= 1;
+        self.rejected.pop().map(|last| last.range)
+    }
+
     pub(super) fn clear(&mut self) {
         self.tables.iter_mut().for_each(TableRows::clear);
         self.rejected.clear();

@@ -35,6 +35,12 @@ fn print(text: &str) -> Result<(), Refused> {
         .map_err(|error| Refused::failed(format!("print: {error}")))
 }
 
+/// `1 object`, `1,200 objects`.
+fn count(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", HumanCount(number))
+}
+
 fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
@@ -57,7 +63,7 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
     let mut text = String::new();
     let sources = &summary.sources;
     if sources.done == 0 && sources.failed == 0 && sources.already > 0 {
-        text += &format!("{} objects already loaded, 0 new\n", HumanCount(sources.already));
+        text += &format!("{} already loaded, 0 new\n", count(sources.already, "object"));
         return print(&text);
     }
     if sources.found == 0 {
@@ -71,13 +77,13 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
     }
     let records = &summary.records;
     text += &format!(
-        "{} objects loaded ({}), {} already loaded, {} failed, {} damaged\n{} records: {} rows, {} quarantined\n\n",
-        HumanCount(sources.done),
+        "{} loaded ({}), {} already loaded, {} failed, {} damaged\n{}: {} rows, {} quarantined\n\n",
+        count(sources.done, "object"),
         HumanBytes(sources.bytes),
         HumanCount(sources.already),
         HumanCount(sources.failed),
         HumanCount(sources.damaged),
-        HumanCount(records.read),
+        count(records.read, "record"),
         HumanCount(records.rows),
         HumanCount(records.quarantined),
     );
@@ -102,7 +108,9 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
         ]);
     }
     align_right(&mut tables, &[1, 2, 3, 4]);
-    text += &format!("{tables}\n");
+    if !tables.is_empty() {
+        text += &format!("{tables}\n");
+    }
     if !summary.quarantined.is_empty() {
         let mut codes = table(&["quarantined", "records"]);
         for (code, count) in &summary.quarantined {
@@ -163,8 +171,8 @@ fn next(summary: &Summary) -> String {
                 .collect();
             let more = if names.len() > 5 { ", ..." } else { "" };
             lines.push(format!(
-                "{name}: {} fields that no column takes: {}{more}",
-                names.len(),
+                "{name}: {} that no column takes: {}{more}",
+                count(names.len() as u64, "field"),
                 listed.join(", ")
             ));
         }
@@ -202,8 +210,8 @@ pub(crate) fn dry_run(result: &DryRun, as_json: bool) -> Result<(), Refused> {
     }
     let bytes: u64 = result.to_do.iter().map(|to_do| to_do.bytes).sum();
     let mut text = format!(
-        "{} objects found, {} already loaded, {} to load ({}); nothing was written\n",
-        HumanCount(result.found),
+        "{} found, {} already loaded, {} to load ({}); nothing was written\n",
+        count(result.found, "object"),
         HumanCount(result.already),
         HumanCount(result.to_do.len() as u64),
         HumanBytes(bytes)
@@ -220,9 +228,9 @@ pub(crate) fn dry_run(result: &DryRun, as_json: bool) -> Result<(), Refused> {
     let sample = &result.sample;
     if sample.objects > 0 {
         text += &format!(
-            "\nthe first MiB of {} objects holds {} records:\n",
-            sample.objects,
-            HumanCount(sample.records)
+            "\nthe first MiB of {} holds {}:\n",
+            count(sample.objects, "object"),
+            count(sample.records, "record")
         );
         let mut hours = table(&["table", "rows", "hours", "first hour", "last hour"]);
         for (name, by_hour) in &sample.tables {
