@@ -88,3 +88,64 @@ impl SpillFile {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{BlockRows, Reader, RecordPlan, SourceContext};
+    use crate::source::frame::FrameLimits;
+    use crate::table::Tables;
+
+    const SCHEMA: &str = "table: t
+event_time: { field: t, max_future: none, max_past: none }
+columns: { s: string, l: \"array<struct<a:int>>\", m: \"map<string,double>\", d: \"decimal(38,9)\", b: boolean }
+";
+
+    fn rows(records: &str) -> TableRows {
+        let tables = Tables::from_sources(vec![("t.yaml".into(), SCHEMA.into())]).unwrap();
+        let limits = FrameLimits {
+            record_bytes_max: 1 << 20,
+            depth_max: 9,
+        };
+        let plan = RecordPlan::new(tables, limits);
+        let mut block = BlockRows::new(&plan);
+        Reader::default().read(
+            &plan,
+            &SourceContext::new(&plan, "k", 0),
+            records.as_bytes(),
+            &mut block,
+        );
+        block.tables.remove(0)
+    }
+
+    fn shown(rows: &TableRows) -> String {
+        format!("{:?} {:?} {:?}", rows.columns, rows.times, rows.weights)
+    }
+
+    #[test]
+    fn segments_read_back_in_any_order_and_whatever_was_there_before() {
+        let all = [
+            rows(r#"{"t":-0.5,"s":"a","l":[{"a":1},null],"m":{"k":0.5},"d":-1.5,"b":true}"#),
+            rows(""),
+            rows(&r#"{"t":1,"s":"many"}{"t":2,"m":{}}{"t":3,"l":[]}"#.repeat(1000)),
+            rows(r#"{"t":253402300799.999999999}"#),
+        ];
+        let mut spill = SpillFile::new(std::env::temp_dir());
+        let segments: Vec<Segment> = all.iter().map(|rows| spill.write(rows).unwrap()).collect();
+        let mut back = rows(r#"{"t":9,"s":"before","l":[{"a":9}],"b":false}"#);
+        for place in [2, 0, 3, 1, 0] {
+            spill.read(segments[place], &mut back).unwrap();
+            assert_eq!(segments[place].rows, all[place].len());
+            assert_eq!(shown(&back), shown(&all[place]));
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_asked_for_with_the_first_rows_only() {
+        let mut spill = SpillFile::new("/nonexistent/spill".into());
+        assert_eq!(
+            spill.write(&rows("{\"t\":0}")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
+    }
+}

@@ -242,4 +242,63 @@ mod tests {
             assert_eq!(found(names, json), expected, "{names:?} in {json}");
         }
     }
+
+    #[test]
+    fn members_that_no_name_takes_are_handed_over_wherever_they_stand() {
+        for (names, json, others) in [
+            (&["a", "b"][..], r#"{"a":1,"b":2}"#, &[][..]),
+            (&["a", "b"], r#"{"B":1,"a":2,"b":3}"#, &["B"]),
+            (&["a", "b"], r#"{"a":2,"b":3,"B":1}"#, &["B"]),
+            (&["a", "b"], r#"{"b":3,"B":1,"a":2,"A":0}"#, &["B", "A"]),
+            (&["a"], r#"{"x":1,"\u0061":2,"x":3}"#, &["x", "x"]),
+            (&["a", "A"], r#"{"a":1,"A":2}"#, &[]),
+        ] {
+            let mut tape = Tape::default();
+            tape.read(json.as_bytes(), 0, 9).unwrap();
+            let mut slots = vec![Slot::Missing; names.len()];
+            let names = Names::new(names.iter().copied());
+            let there = names.fill(json.as_bytes(), &tape, 0, &mut slots);
+            let mut found = Vec::new();
+            let mut each = |key: &[u8], _| found.push(String::from_utf8(key.to_vec()).unwrap());
+            names.each_other(json.as_bytes(), &tape, 0, &slots, &mut each);
+            assert_eq!(
+                (found, there),
+                (others.iter().map(|key| (*key).to_owned()).collect(), !others.is_empty()),
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_steps_into_objects_by_name_and_into_arrays_by_index() {
+        let some = |text: &str| Ok(Some(text.to_owned()));
+        for (token, twins, json, expected) in [
+            ("id", &[][..], r#"{"id":1}"#, some("1")),
+            ("id", &[], r#"{"ID":1}"#, some("1")),
+            ("id", &["ID"], r#"{"ID":1}"#, Ok(None)),
+            ("id", &["id"], r#"{"ID":1}"#, some("1")),
+            ("id", &[], r#"{"id":1,"id":1}"#, Err(DuplicateKey)),
+            ("id", &[], r#"{"Id":1,"iD":1}"#, Err(DuplicateKey)),
+            ("0", &[], r#"[1,2]"#, some("1")),
+            ("1", &[], r#"[[1,[2]],{"a":[3]}]"#, some(r#"{"a":[3]}"#)),
+            ("2", &[], r#"[1,2]"#, Ok(None)),
+            ("1", &[], r#"{"1":2}"#, some("2")),
+            ("01", &[], r#"[1,2]"#, Ok(None)),
+            ("+1", &[], r#"[1,2]"#, Ok(None)),
+            ("-", &[], r#"[1,2]"#, Ok(None)),
+            ("", &[], r#"[1,2]"#, Ok(None)),
+            ("", &[], r#"{"":1}"#, some("1")),
+            ("99999999999999999999", &[], r#"[1,2]"#, Ok(None)),
+            ("0", &[], r#""12""#, Ok(None)),
+            ("0", &[], "12", Ok(None)),
+        ] {
+            let record = format!("{{\"v\":{json}}}");
+            let mut tape = Tape::default();
+            tape.read(record.as_bytes(), 0, 9).unwrap();
+            let token = Token::new(token, twins.iter().copied());
+            let found = token.step(record.as_bytes(), &tape, 2);
+            let text = |value: u32| record[tape.node(value).start as usize..tape.node(value).end as usize].to_owned();
+            assert_eq!(found.map(|value| value.map(text)), expected, "{token:?} in {json}");
+        }
+    }
 }

@@ -16,10 +16,19 @@
 //! 4. An array or scalar at top level is one bad stretch (`NotAnObject`), unless something else than white space or the next
 //!    value's `{` or `[` follows it directly: then it is the beginning of an error like any other.
 //!
+//! 5. Where a quote is lost, or a bad stretch ends inside a string, all that stands between strings is read as strings,
+//!    and one of them is `}{`, the end of a record and the beginning of the next. So what breaks off right behind a string
+//!    that ends in `}` and `{` ends before that `{`, which starts a record.
+//!
 //! Between records stand spaces, tabs, CR, LF and byte order marks. Every other byte is in exactly one stretch. Where
 //! chunks end never matters: [`Framer`] is a plain state machine over bytes. Knows nothing of tables, nor of UTF-8.
 
 use std::ops::Range;
+
+mod text;
+
+use text::Tail;
+pub(crate) use text::plain_text_len;
 
 /// Why bytes are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,42 +98,6 @@ enum State {
     Exponent,
     ExponentSign,
     ExponentDigits,
-    /// A string at top level has ended in what may be the gap between two records.
-    Scalar,
-}
-
-/// What a string ends in, as far as it has been read.
-#[derive(Clone, Copy, Debug)]
-enum Tail {
-    Other,
-    /// `}` and spaces; where the brace ends.
-    Closed(u64),
-    /// `}`, spaces, `{`, spaces: where a stretch ends and a record starts if this is no string.
-    Gap {
-        end: u64,
-        start: u64,
-    },
-}
-
-impl Tail {
-    /// Reads on in the string at `offset`.
-    fn then(self, text: &[u8], offset: u64) -> Self {
-        let solid = |text: &[u8]| text.iter().rposition(|byte| *byte != b' ');
-        let Some(last) = solid(text) else { return self };
-        let start = offset + last as u64;
-        match (text[last], solid(&text[..last])) {
-            (b'}', _) => Self::Closed(start + 1),
-            (b'{', Some(brace)) if text[brace] == b'}' => Self::Gap {
-                end: offset + brace as u64 + 1,
-                start,
-            },
-            (b'{', None) => match self {
-                Self::Closed(end) => Self::Gap { end, start },
-                _ => Self::Other,
-            },
-            _ => Self::Other,
-        }
-    }
 }
 
 enum Step {
@@ -228,7 +201,6 @@ impl Framer {
             }
             State::AfterOther => Err(BadFrame::NotAnObject),
             State::Mark(_) => Err(BadFrame::Syntax),
-            State::Scalar => Err(BadFrame::NotAnObject),
             _ => Err(BadFrame::Truncated),
         };
         Some(self.end(what))
@@ -338,16 +310,17 @@ impl Framer {
                 b'{' if self.last_solid == b'}' && self.offset > self.start => Step::Before(Err(code)),
                 _ => Step::Taken,
             },
-            State::AfterOther if is_space(byte) || matches!(byte, b'{' | b'[') => {
-                Step::Before(Err(BadFrame::NotAnObject))
-            }
-            State::AfterOther => self.bad(BadFrame::Syntax),
+            State::AfterOther => match byte {
+                b' ' if self.gap().is_some() => Step::Taken,
+                b' ' | b'\t' | b'\r' | b'\n' | b'{' | b'[' => Step::Before(Err(BadFrame::NotAnObject)),
+                _ => self.bad(BadFrame::Syntax),
+            },
             State::Value | State::ValueOrEnd | State::KeyOrEnd | State::Key | State::Colon | State::AfterValue => {
                 self.structure(byte)
             }
             State::Text { key } => match byte {
                 b'"' if key => self.go(State::Colon),
-                b'"' => self.text_ended(),
+                b'"' => self.value_ended(),
                 b'\\' => {
                     self.tail = Tail::Other;
                     self.go(State::Escape { key })
@@ -355,11 +328,6 @@ impl Framer {
                 b'\n' if self.gap().is_some() => self.bad(BadFrame::Truncated),
                 b'\n' => Step::Before(Err(BadFrame::Truncated)),
                 _ => self.bad(BadFrame::Syntax),
-            },
-            State::Scalar => match byte {
-                b' ' => Step::Taken,
-                b'\t' | b'\r' | b'\n' | b'{' => Step::Before(Err(BadFrame::NotAnObject)),
-                _ => self.bad(BadFrame::NotAnObject),
             },
             State::Escape { key } => match byte {
                 b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.go(State::Text { key }),
@@ -427,13 +395,6 @@ impl Framer {
         self.value_ended()
     }
 
-    fn text_ended(&mut self) -> Step {
-        if self.open.is_empty() && self.gap().is_some() {
-            return self.go(State::Scalar);
-        }
-        self.value_ended()
-    }
-
     /// The byte that ends a value is taken.
     fn value_ended(&mut self) -> Step {
         if !self.open.is_empty() {
@@ -473,153 +434,5 @@ pub(crate) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// How many bytes of a string stand before the next quote, backslash or control character.
-pub(crate) fn plain_text_len(bytes: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let has_zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
-    let mut done = 0;
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        let x = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-        let quote = has_zero(x ^ (ONES * b'"' as u64));
-        let backslash = has_zero(x ^ (ONES * b'\\' as u64));
-        let control = x.wrapping_sub(ONES * 0x20) & !x & HIGHS;
-        let stop = quote | backslash | control;
-        if stop != 0 {
-            // The lowest flag is exact; borrows only disturb higher ones.
-            return done + (stop.trailing_zeros() / 8) as usize;
-        }
-        done += 8;
-    }
-    let rest = words.remainder();
-    done + rest
-        .iter()
-        .position(|b| matches!(b, b'"' | b'\\' | 0..0x20))
-        .unwrap_or(rest.len())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use BadFrame::{NotAnObject, Syntax, TooDeep, TooLarge, Truncated};
-
-    fn stretches(text: &str, limits: FrameLimits) -> Vec<(&str, Result<(), BadFrame>)> {
-        let mut framer = Framer::new(limits, 0);
-        let mut at = 0;
-        let mut found = Vec::new();
-        while let Some(stretch) = framer.next(text.as_bytes(), &mut at) {
-            found.push(stretch);
-        }
-        found.extend(framer.finish());
-        let text_of = |range: &Range<u64>| &text[range.start as usize..range.end as usize];
-        found.iter().map(|s| (text_of(&s.range), s.what)).collect()
-    }
-
-    #[test]
-    fn every_rule_says_where_a_stretch_ends() {
-        let limits = FrameLimits {
-            record_bytes_max: 39,
-            depth_max: 3,
-        };
-        for (text, expected) in [
-            ("", vec![]),
-            (" \r\n\t\u{feff}", vec![]),
-            ("{}{} {}\n{}", vec![("{}", Ok(())); 4]),
-            ("{\"a\":\n {\"b\":[1,2]}}", vec![("{\"a\":\n {\"b\":[1,2]}}", Ok(()))]),
-            // A line that begins with `{` starts a record.
-            (
-                "{\"a\":\n{\"b\":1}",
-                vec![("{\"a\":", Err(Truncated)), ("{\"b\":1}", Ok(()))],
-            ),
-            ("{\"a\":1, \r\n{}", vec![("{\"a\":1,", Err(Truncated)), ("{}", Ok(()))]),
-            // A newline inside a string ends the record.
-            (
-                "{\"a\":\"b\nc\"}\n{}",
-                vec![("{\"a\":\"b", Err(Truncated)), ("c\"}", Err(Syntax)), ("{}", Ok(()))],
-            ),
-            // Any other error ends with the line, or before a `{` behind a `}`.
-            (
-                "{\"a\":tru}{} x\n{}",
-                vec![
-                    ("{\"a\":tru}", Err(Syntax)),
-                    ("{}", Ok(())),
-                    ("x", Err(Syntax)),
-                    ("{}", Ok(())),
-                ],
-            ),
-            (
-                "{\"a\":{}{\"b\":2}",
-                vec![("{\"a\":{}", Err(Syntax)), ("{\"b\":2}", Ok(()))],
-            ),
-            (
-                "{\"a\":1}} \t{}",
-                vec![("{\"a\":1}", Ok(())), ("}", Err(Syntax)), ("{}", Ok(()))],
-            ),
-            (
-                "{\"a\":\"x}{\"b\":1}{}",
-                vec![("{\"a\":\"x}{\"b\":1}", Err(Syntax)), ("{}", Ok(()))],
-            ),
-            // Arrays and scalars.
-            (
-                "[1,{\"a\":2}]{}",
-                vec![("[1,{\"a\":2}]", Err(NotAnObject)), ("{}", Ok(()))],
-            ),
-            (
-                "1 -2.5e3 null\n\"x\"",
-                vec![
-                    ("1", Err(NotAnObject)),
-                    ("-2.5e3", Err(NotAnObject)),
-                    ("null", Err(NotAnObject)),
-                    ("\"x\"", Err(NotAnObject)),
-                ],
-            ),
-            (
-                "1{}[1][2]",
-                vec![
-                    ("1", Err(NotAnObject)),
-                    ("{}", Ok(())),
-                    ("[1]", Err(NotAnObject)),
-                    ("[2]", Err(NotAnObject)),
-                ],
-            ),
-            ("\"geo\": {\n{}", vec![("\"geo\": {", Err(Syntax)), ("{}", Ok(()))]),
-            ("1,2,3\n01", vec![("1,2,3", Err(Syntax)), ("01", Err(Syntax))]),
-            ("[1,2", vec![("[1,2", Err(Truncated))]),
-            ("{\"a\":[1", vec![("{\"a\":[1", Err(Truncated))]),
-            // Limits.
-            (
-                "{\"a\":[[1]]} {\"a\":[[[1]]]}{}",
-                vec![
-                    ("{\"a\":[[1]]}", Ok(())),
-                    ("{\"a\":[[[1]]]}", Err(TooDeep)),
-                    ("{}", Ok(())),
-                ],
-            ),
-            (
-                "{\"a\":\"0123456789012345678901234567890\"}",
-                vec![("{\"a\":\"0123456789012345678901234567890\"}", Ok(()))],
-            ),
-            (
-                "{\"a\":\"01234567890123456789012345678901\"}{}",
-                vec![
-                    ("{\"a\":\"01234567890123456789012345678901\"}", Err(TooLarge)),
-                    ("{}", Ok(())),
-                ],
-            ),
-        ] {
-            assert_eq!(stretches(text, limits), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn plain_text_ends_at_quotes_backslashes_and_control_characters_wherever_they_stand() {
-        for stop in ["\"", "\\", "\n", "\u{1f}", "\0"] {
-            for before in 0..20 {
-                let text = format!("{}{stop}{}", "é~\u{7f} ".repeat(before), "\"x".repeat(9));
-                assert_eq!(plain_text_len(text.as_bytes()), text.find(stop).unwrap(), "{text:?}");
-            }
-        }
-        assert_eq!(plain_text_len("ÿ\u{80}\u{ff}abc".as_bytes()), 9);
-    }
-}
+mod tests;
