@@ -291,7 +291,8 @@ fn known(name: &str, written: &str, origin: &'static str) -> Result<&'static Kno
     let nearest = KNOWN
         .iter()
         .min_by_key(|known| strsim::damerau_levenshtein(known.name, name));
-    let hint = nearest.map_or_else(String::new, |nearest| {
+    let near = |known: &&Known| strsim::damerau_levenshtein(known.name, name) <= 3;
+    let hint = nearest.filter(near).map_or_else(all_names, |nearest| {
         let in_file = nearest.name.trim_start_matches(PREFIX).to_ascii_lowercase();
         let meant = if written == name { nearest.name } else { &in_file };
         format!("did you mean {meant}?")
@@ -301,6 +302,11 @@ fn known(name: &str, written: &str, origin: &'static str) -> Result<&'static Kno
         origin,
         hint,
     })
+}
+
+fn all_names() -> String {
+    let names: Vec<&str> = KNOWN.iter().map(|known| known.name).collect();
+    format!("there are {}", names.join(", "))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::time::{Instant, Reading, TimeError};
 use crate::partition::hour::PartitionHour;
 use crate::quarantine::Code;
 use crate::source::frame::{BadFrame, Framer, is_space};
-use crate::table::Table;
+use crate::table::{self, Table};
 
 /// What the records of one source are read against.
 pub struct SourceContext {
@@ -45,7 +45,15 @@ pub struct Reader {
 struct Refusal {
     reject: Reject,
     table: Option<usize>,
-    column: Option<usize>,
+    at: Option<Where>,
+}
+
+/// What of a record does not fit its table.
+pub(super) enum Where {
+    /// The column at this place.
+    Column(usize),
+    /// A field of this name, which is no column.
+    Field(String),
 }
 
 impl Reader {
@@ -81,7 +89,7 @@ impl Reader {
                                 found,
                             },
                             table: None,
-                            column: None,
+                            at: None,
                         })
                     };
                     if let Err(refusal) = result {
@@ -124,7 +132,7 @@ impl Reader {
         let refuse = |code, found, table| Refusal {
             reject: Reject { code, found },
             table,
-            column: None,
+            at: None,
         };
         let duplicate = |table| refuse(Code::JsonDuplicateKey, "a key that is read standing twice", table);
         let table = source
@@ -141,13 +149,13 @@ impl Reader {
             .map_err(|reject| Refusal {
                 reject,
                 table: Some(table),
-                column: None,
+                at: None,
             })?;
         let hour = PartitionHour::containing(reading.instant);
 
         let rows = &mut out.tables[table];
         let before = rows.len();
-        if let Err((reject, column)) = self.columns(
+        if let Err((reject, at)) = self.columns(
             table_plan,
             block,
             &reading,
@@ -159,7 +167,7 @@ impl Reader {
             return Err(Refusal {
                 reject,
                 table: Some(table),
-                column,
+                at: Some(at),
             });
         }
         rows.times.push(reading.instant);
@@ -181,22 +189,16 @@ impl Reader {
         let place = plan.event_time.find(block, &self.tape, &self.slots);
         let node = place.map_err(|_| refuse(Code::JsonDuplicateKey, "a key that is read standing twice"))?;
         let node = node.filter(|node| self.tape.node(*node).kind != Kind::Null);
-        let node = node.ok_or(refuse(Code::EventTimeMissing, "no event time"))?;
-        let unreadable = refuse(
-            Code::EventTimeUnreadable,
-            "an event time of no form that `formats` names",
-        );
+        let node = node.ok_or(refuse(Code::EventTimeMissing, "missing or null"))?;
+        let unreadable = refuse(Code::EventTimeUnreadable, "of no form that `formats` names");
         let value =
             time_value(block, &self.tape, node, &mut self.buffer).map_err(|reject| reject.unwrap_or(unreadable))?;
         let reading = table.event_time.formats.read(&value).map_err(|error| match error {
             TimeError::Unreadable => unreadable,
-            TimeError::OutOfRange => refuse(
-                Code::EventTimeOutOfRange,
-                "an event time outside the years 0001 to 9999",
-            ),
+            TimeError::OutOfRange => refuse(Code::EventTimeOutOfRange, "outside the years 0001 to 9999"),
             TimeError::Nonexistent => refuse(
                 Code::EventTimeNonexistent,
-                "a local event time that does not occur in `timezone`",
+                "a local time that does not occur in `timezone`",
             ),
         })?;
         let (seconds, nanos) = (reading.instant.seconds(), reading.instant.nanos());
@@ -209,7 +211,7 @@ impl Reader {
         {
             return Err(refuse(
                 Code::EventTimeTooNew,
-                "an event time further after the source's arrival than `max_future`",
+                "further after the source's arrival than `max_future`",
             ));
         }
         if table
@@ -219,7 +221,7 @@ impl Reader {
         {
             return Err(refuse(
                 Code::EventTimeTooOld,
-                "an event time further before the source's arrival than `max_past`",
+                "further before the source's arrival than `max_past`",
             ));
         }
         Ok(reading)
@@ -234,7 +236,7 @@ impl Reader {
         others: bool,
         rows: &mut TableRows,
         table: &Table,
-    ) -> Result<(), (Reject, Option<usize>)> {
+    ) -> Result<(), (Reject, Where)> {
         let mut coercer = Coercer {
             bytes: block,
             tape: &self.tape,
@@ -254,7 +256,7 @@ impl Reader {
             let node = column_plan
                 .place
                 .find(block, &self.tape, &self.slots)
-                .map_err(|_| (duplicate, Some(place)))?;
+                .map_err(|_| (duplicate, Where::Column(place)))?;
             let node = node.filter(|node| self.tape.node(*node).kind != Kind::Null);
             let Some(node) = node else {
                 if column_plan.required {
@@ -262,7 +264,7 @@ impl Reader {
                         code: Code::TypeNull,
                         found: "no value",
                     };
-                    return Err((reject, Some(place)));
+                    return Err((reject, Where::Column(place)));
                 }
                 column.push_null();
                 continue;
@@ -277,11 +279,11 @@ impl Reader {
                 // NULL is no way out for a column that must have a value; values within it still have it.
                 coercer
                     .add_required(&column_plan.value, node, column)
-                    .map_err(|reject| (reject, Some(place)))?;
+                    .map_err(|reject| (reject, Where::Column(place)))?;
             } else {
                 coercer
                     .add(&column_plan.value, node, column)
-                    .map_err(|reject| (reject, Some(place)))?;
+                    .map_err(|reject| (reject, Where::Column(place)))?;
             }
             if coercer.tally.set_null > set_null {
                 nulls.extend(std::iter::repeat_n(place, (coercer.tally.set_null - set_null) as usize));
@@ -364,22 +366,29 @@ impl Refusal {
         let Self {
             reject: Reject { code, found },
             table,
-            column,
+            at,
         } = self;
-        let checked = table.map(|table| &plan.tables.as_slice()[table]);
-        let column = column.and_then(|column| checked.map(|table| &table.columns[column]));
-        let message = match (column, checked) {
-            (Some(column), Some(table)) => {
+        let mut column = None;
+        let message = match (table.map(|table| &plan.tables.as_slice()[table]), at) {
+            (Some(table), Some(Where::Column(place))) => {
+                let table::Column { name, data_type, .. } = &table.columns[place];
+                column = Some(name.clone());
+                // Of another type or range: then it helps to know which was meant.
+                let expected = match code {
+                    Code::TypeMismatch | Code::TypeRange => format!("expected {data_type}, found "),
+                    _ => String::new(),
+                };
+                format!("column `{name}` of table `{}`: {expected}{found}", table.name)
+            }
+            (Some(table), Some(Where::Field(name))) => format!("table `{}`: {found}: `{name}`", table.name),
+            (Some(table), None) if code.is_event_time() => {
                 format!(
-                    "column `{}` of table `{}`: expected {}, found {found}",
-                    column.name, table.name, column.data_type
+                    "event time `{}` of table `{}`: {found}",
+                    table.event_time.field, table.name
                 )
             }
-            (None, Some(table)) if code.is_event_time() => {
-                format!("table `{}`: {found} in `{}`", table.name, table.event_time.field)
-            }
-            (None, Some(table)) => format!("table `{}`: {found}", table.name),
-            _ => found.to_owned(),
+            (Some(table), None) => format!("table `{}`: {found}", table.name),
+            (None, _) => found.to_owned(),
         };
         Rejected {
             code,
@@ -387,7 +396,7 @@ impl Refusal {
             ordinal,
             range,
             table,
-            column: column.map(|c| c.name.clone()),
+            column,
         }
     }
 }

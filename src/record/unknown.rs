@@ -1,9 +1,9 @@
 //! Fields of a record that its table does not have: counted, refused or kept.
 
-use super::Reader;
 use super::coerce::Reject;
 use super::names::Slot;
 use super::plan::{TablePlan, UnknownPlan, ValuePlan};
+use super::reader::{Reader, Where};
 use super::rows::TableRows;
 use super::tape::{Kind, Tape};
 use super::text;
@@ -17,7 +17,7 @@ impl Reader {
         block: &[u8],
         (others, within): (bool, bool),
         rows: &mut TableRows,
-    ) -> Result<(), (Reject, Option<usize>)> {
+    ) -> Result<(), (Reject, Where)> {
         let mut names: Vec<String> = Vec::new();
         let mut kept = Vec::new();
         if others {
@@ -43,15 +43,14 @@ impl Reader {
                 }
             }
         }
-        if plan.unknown == UnknownPlan::Quarantine && !names.is_empty() {
-            let found = "a field that the table does not have";
-            return Err((
-                Reject {
-                    code: Code::FieldUnknown,
-                    found,
-                },
-                None,
-            ));
+        if plan.unknown == UnknownPlan::Quarantine
+            && let Some(name) = names.first()
+        {
+            let reject = Reject {
+                code: Code::FieldUnknown,
+                found: "a field that the table does not have",
+            };
+            return Err((reject, Where::Field(name.clone())));
         }
         names.iter().for_each(|name| rows.tally.count_unknown(name, 1));
         if plan.unknown == UnknownPlan::Keep {

@@ -48,6 +48,8 @@ pub struct SourcesSummary {
     pub damaged: u64,
     /// Passed over because of their names.
     pub hidden: u64,
+    /// Left out by `--since`, `--until` or `--glob`.
+    pub unselected: u64,
     /// Bytes as stored, of those loaded by this run.
     pub bytes: u64,
 }

@@ -43,6 +43,8 @@ pub struct Listing {
     pub sources: Vec<LocalSource>,
     /// Files and folders passed over because their names begin with `.` or `_`.
     pub hidden: u64,
+    /// Files left out by the selection.
+    pub unselected: u64,
 }
 
 /// A path could not be listed.
@@ -129,6 +131,8 @@ impl Listing {
                 path,
                 version,
             });
+        } else {
+            self.unselected += 1;
         }
     }
 }

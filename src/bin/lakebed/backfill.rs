@@ -246,6 +246,7 @@ async fn load(
     let mut summary = Summary::new("backfill", lake_name);
     summary.sources.found = listing.sources.len() as u64;
     summary.sources.hidden = listing.hidden;
+    summary.sources.unselected = listing.unselected;
     let all_bytes = listing.sources.iter().map(|source| source.version.size).sum();
 
     let threads = rayon::current_num_threads();

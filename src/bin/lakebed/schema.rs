@@ -10,7 +10,7 @@ use lakebed::source::blocks::{Block, Blocks};
 use lakebed::source::frame::Framer;
 use lakebed::source::inflate::Inflate;
 use lakebed::source::local::{self, LocalSource, Selection};
-use lakebed::table::{RouteValue, Table, Tables};
+use lakebed::table::{RouteValue, Table, Tables, UnknownFields};
 use serde::Serialize;
 
 use crate::{Exit, Refused, backfill, show};
@@ -83,7 +83,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Refused> {
             .iter()
             .map(|table| CheckedTable {
                 table: table.name.clone(),
-                columns: table.columns.len(),
+                columns: table.columns.len() + usize::from(matches!(table.unknown_fields, UnknownFields::KeepIn(_))),
                 layout: table.layout.name(),
                 takes: takes(table),
             })
@@ -103,6 +103,18 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Refused> {
 
 /// Which records belong to a table, in words.
 fn takes(table: &Table) -> String {
+    match condition(table) {
+        Some(condition) => format!("records where {condition}"),
+        None => "every record that no other table takes".to_owned(),
+    }
+}
+
+/// Why a record belongs to a table, in words.
+fn because(table: &Table) -> String {
+    condition(table).unwrap_or_else(|| "no other table takes it".to_owned())
+}
+
+fn condition(table: &Table) -> Option<String> {
     let value = |value: &RouteValue| match value {
         RouteValue::Text(text) => format!("{text:?}"),
         RouteValue::Number(number) => number.to_string(),
@@ -120,11 +132,7 @@ fn takes(table: &Table) -> String {
         .iter()
         .map(|keys| format!("the key matches {}", keys.patterns().join(" or ")));
     let rules: Vec<String> = table.route.iter().map(rule).chain(keys).collect();
-    if rules.is_empty() {
-        "every record that no other table takes".to_owned()
-    } else {
-        rules.join(" and ")
-    }
+    (!rules.is_empty()).then(|| rules.join(" and "))
 }
 
 fn sample(plan: &RecordPlan, source: &LocalSource) -> Result<Vec<Landed>, Refused> {
@@ -197,7 +205,7 @@ fn sample(plan: &RecordPlan, source: &LocalSource) -> Result<Vec<Landed>, Refuse
                     Some(table.name.clone()),
                     Some(partition),
                     None,
-                    takes(table),
+                    because(table),
                 ));
             }
         }
@@ -214,10 +222,7 @@ fn print(checked: &Checked) -> std::io::Result<()> {
         takes,
     } in &checked.tables
     {
-        writeln!(
-            out,
-            "ok  {table}: {columns} columns, {layout}; takes records where {takes}"
-        )?;
+        writeln!(out, "ok  {table}: {columns} columns, {layout}; takes {takes}")?;
     }
     let mut source = "";
     for landed in &checked.sample {

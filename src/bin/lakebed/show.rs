@@ -21,18 +21,16 @@ pub(crate) fn note(text: &str) {
 
 /// Prints one JSON document on stdout.
 pub(crate) fn json(data: &impl Serialize) -> Result<(), Refused> {
-    let mut out = io::stdout().lock();
-    let printed = serde_json::to_writer_pretty(&mut out, data)
-        .map_err(io::Error::from)
-        .and_then(|()| writeln!(out));
-    printed.map_err(|error| Refused::failed(format!("print: {error}")))
+    let text = serde_json::to_string_pretty(data).map_err(|error| Refused::failed(format!("print: {error}")))?;
+    print(&format!("{text}\n"))
 }
 
 fn print(text: &str) -> Result<(), Refused> {
-    io::stdout()
-        .lock()
-        .write_all(text.as_bytes())
-        .map_err(|error| Refused::failed(format!("print: {error}")))
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // Whoever read as much as they wanted, as `head` does, has been served.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Refused::failed(format!("print: {error}"))),
+        _ => Ok(()),
+    }
 }
 
 /// `1 object`, `1,200 objects`.
@@ -68,11 +66,16 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
     }
     if sources.found == 0 {
         text += "no objects found";
-        text += if sources.hidden > 0 {
-            " (names beginning with `.` or `_` are passed over)\n"
-        } else {
-            "\n"
-        };
+        if sources.unselected > 0 {
+            text += &format!(
+                ", {} left out by --since, --until or --glob",
+                HumanCount(sources.unselected)
+            );
+        }
+        if sources.hidden > 0 {
+            text += ", names beginning with `.` or `_` are passed over";
+        }
+        text += "\n";
         return print(&text);
     }
     let records = &summary.records;
