@@ -134,8 +134,7 @@ impl Backfill {
     async fn load(&self, mut sources: Vec<LocalSource>) -> Loaded {
         let mut failed = Vec::new();
         loop {
-            let once = || async { self.load_once(&sources).await.transpose() };
-            let error = match load_with_retry(|| async { once().await.transpose() }).await {
+            let error = match load_with_retry(|| self.load_once(&sources)).await {
                 Ok(mut loaded) => {
                     loaded.failed.extend(failed);
                     return loaded;
@@ -175,6 +174,11 @@ impl Backfill {
         for source in sources {
             match look(&self.lake, &source.name, &LocalFiles).await? {
                 Look::Free { over } => {
+                    // Found out now, it does not stop the others of its job half way.
+                    if let Some(failed) = unreadable(source).await {
+                        loaded.failed.push(failed);
+                        continue;
+                    }
                     let (name, version) = (source.name.clone(), source.version.clone());
                     free.push(JobSource { name, version, over, was: None });
                 }
@@ -213,13 +217,17 @@ impl Backfill {
             Err(cancelled) => unreachable!("staging is not cancelled: {cancelled}"),
         });
         let Staged { files, report } = staged?;
+        let counts = serde_json::to_value(&report).map_err(|error| StageError::Fault(error.to_string()))?;
+        let prepared = PreparedJob::new(job, files, counts)?;
         for name in report.tables.keys() {
-            if let Some(table) = self.stager.tables().get(name) {
-                self.lake.admit_table(&shape(table)).await?;
+            if let Some(table) = self.stager.tables().get(name)
+                && let Err(refused) = self.lake.admit_table(&shape(table)).await
+            {
+                prepared.discard(&self.lake).await?;
+                return Err(refused.into());
             }
         }
-        let counts = serde_json::to_value(&report).map_err(|error| StageError::Fault(error.to_string()))?;
-        match publish(&self.lake, PreparedJob::new(job, files, counts)?).await? {
+        match publish(&self.lake, prepared).await? {
             Answer::Done(outcome) => {
                 loaded.outcome = Some(*outcome);
                 Ok(Some(loaded))
@@ -227,6 +235,22 @@ impl Backfill {
             Answer::Dead => Ok(None),
         }
     }
+}
+
+/// Why a source cannot be opened, if it cannot.
+async fn unreadable(source: &LocalSource) -> Option<Failed> {
+    let error = tokio::fs::File::open(&source.path).await.err()?;
+    let error = LoadError::Stage(StageError::Read {
+        source_index: 0,
+        name: source.name.to_string(),
+        source: error,
+    });
+    Some(Failed {
+        source: source.name.to_string(),
+        code: error.code().to_owned(),
+        message: chain(&error),
+        transient: error.is_transient(),
+    })
 }
 
 fn add(summary: &mut Summary, loaded: Loaded) {

@@ -10,7 +10,7 @@ use crate::job::LakeError;
 use crate::job::claim::owner;
 use crate::job::lake::Lake;
 use crate::quarantine::Code;
-use crate::record::{BlockRows, Reader, RecordPlan, SourceContext};
+use crate::record::{BlockRows, Reader, RecordPlan, SourceContext, explain};
 use crate::source::blocks::{Block, Blocks};
 use crate::source::inflate::{Inflate, InflateError};
 use crate::source::local::{Listing, LocalSource};
@@ -110,7 +110,7 @@ impl Sample {
                     Err(InflateError::Damaged(damage)) => return Ok((None, Some(damage))),
                     Err(InflateError::Source(error)) => return Err(error.to_string()),
                 };
-                let mut blocks = Blocks::new(stream, plan.limits());
+                let mut blocks = Blocks::new(stream, plan.limits()).sampled();
                 let block = blocks.next(Vec::new()).map_err(|error| error.to_string())?;
                 Ok((block, blocks.ended().damage))
             });
@@ -127,7 +127,7 @@ impl Sample {
         let (bytes, damaged) = match block {
             Some(Block::Bytes { bytes, damaged, .. }) => (bytes, damaged),
             None => return,
-            Some(Block::Oversized { .. }) => return self.reject("Record.TooLarge"),
+            Some(Block::Oversized { code, .. }) => return self.reject(explain(code, plan).0.as_str()),
             Some(Block::NotJson { .. }) => return self.reject("Object.NotJson"),
         };
         let arrival_s = arrival_s.unwrap_or(source.version.last_modified_s);

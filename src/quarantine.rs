@@ -168,30 +168,60 @@ pub fn raw_data(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
 
+/// Bytes of lines that wait before they are compressed: an encoder takes more memory than most files ever have lines.
+const WAITING_BYTES_MAX: usize = 32 << 10;
+
 /// A quarantine file being written: gzip of one JSON object a line.
 pub struct QuarantineWriter<W: Write> {
-    out: GzEncoder<W>,
-    entries: u64,
+    out: Out<W>,
+    lines: Vec<u8>,
+}
+
+enum Out<W: Write> {
+    /// Nothing has been compressed yet.
+    Plain(W),
+    Packed(Box<GzEncoder<W>>),
+    /// Between the two.
+    Moving,
 }
 
 impl<W: Write> QuarantineWriter<W> {
     /// Writes to `out`.
     pub fn new(out: W) -> Self {
         Self {
-            out: GzEncoder::new(out, Compression::fast()),
-            entries: 0,
+            out: Out::Plain(out),
+            lines: Vec::new(),
         }
     }
 
     /// Adds a line.
     pub fn write(&mut self, entry: &Entry<'_>) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, entry)?;
-        self.entries += 1;
-        self.out.write_all(b"\n")
+        serde_json::to_writer(&mut self.lines, entry)?;
+        self.lines.push(b'\n');
+        if self.lines.len() > WAITING_BYTES_MAX {
+            self.pack()?;
+        }
+        Ok(())
     }
 
-    /// Ends the file; its entries are counted.
-    pub fn finish(self) -> io::Result<(W, u64)> {
-        Ok((self.out.finish()?, self.entries))
+    /// Ends the file.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.pack()?;
+        match self.out {
+            Out::Packed(out) => out.finish(),
+            Out::Plain(_) | Out::Moving => unreachable!("packing leaves an encoder"),
+        }
+    }
+
+    fn pack(&mut self) -> io::Result<()> {
+        let mut out = match std::mem::replace(&mut self.out, Out::Moving) {
+            Out::Plain(out) => Box::new(GzEncoder::new(out, Compression::fast())),
+            Out::Packed(out) => out,
+            Out::Moving => unreachable!("never left so"),
+        };
+        let written = out.write_all(&self.lines);
+        self.out = Out::Packed(out);
+        self.lines.clear();
+        written
     }
 }

@@ -109,6 +109,9 @@ def read_row(table, record, arrival, faults):
         except Rejected as rejected:
             if hour is not None or column.source != table.time_field:  # the event time's own fault says it already
                 note(faults, rejected, column.name)
+    if table.keep_in:  # to be kept is what no column takes whole, though route, event time or pointers read it
+        whole = {find(record, column.source, table.siblings)[0] for column in table.columns if column.is_whole}
+        taken = whole
     unknown = tuple((key, value.shape()) for key, value in record.held if key not in taken)
     if unknown and table.unknown_fields == "quarantine":
         note(faults, Rejected("Field.Unknown"))

@@ -123,6 +123,11 @@ class Column:
     formats: list
     timezone: str
 
+    @property
+    def is_whole(self):
+        """Whether it takes all of a top-level value, and not what a pointer leads to within one."""
+        return len(path_of(self.source)) == 1
+
 
 def lower(text):
     """Without ASCII case; other letters keep theirs."""

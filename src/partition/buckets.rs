@@ -22,6 +22,7 @@ use crate::encode::pages::PagePool;
 use crate::encode::{BATCH_BYTES, Batch, FileEncoder, FileFormat, Finished};
 use crate::record::time::Instant;
 use crate::record::{RecordPlan, TableRows};
+use crate::table::Table;
 
 /// Memory, in bytes, that the partitions of one job may take.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +118,8 @@ pub struct Buckets<O: Outputs> {
     outputs: O,
     formats: Vec<Arc<FileFormat>>,
     empty: Vec<TableRows>,
+    /// Bytes that the columns of an open partition take besides its rows, by place of the table.
+    open_bytes: Vec<u64>,
     partitions: Vec<Partition<O::File>>,
     places: HashMap<(usize, PartitionHour), usize>,
     memory: BucketMemory,
@@ -124,6 +127,8 @@ pub struct Buckets<O: Outputs> {
     spill: SpillFile,
     spill_dir: PathBuf,
     waiting_bytes: u64,
+    /// Waiting bytes at which partitions without a file are spilled.
+    spill_at: u64,
     files_bytes: usize,
     /// Per partition, the rows of the block at hand; kept for its memory.
     runs: Vec<(usize, Vec<Range<usize>>)>,
@@ -141,13 +146,18 @@ impl<O: Outputs> Buckets<O> {
                 .map(|table| FileFormat::new(table).map(Arc::new))
                 .collect::<Result<_, _>>()?,
             empty: tables.iter().map(TableRows::new).collect(),
+            open_bytes: tables.iter().map(open_bytes).collect(),
             partitions: Vec::new(),
             places: HashMap::new(),
             memory,
             pages: Arc::new(PagePool::new(memory.pages, spill_dir.clone())),
-            spill: SpillFile::new(spill_dir.clone()),
+            spill: SpillFile::new(spill_dir.clone()).map_err(|source| BucketError::Spill {
+                dir: spill_dir.clone(),
+                source,
+            })?,
             spill_dir,
             waiting_bytes: 0,
+            spill_at: memory.rows as u64,
             files_bytes: 0,
             runs: Vec::new(),
             scratch: tables.iter().map(|_| None).collect(),
@@ -173,8 +183,10 @@ impl<O: Outputs> Buckets<O> {
             }
             self.runs = runs;
         }
-        if self.waiting_bytes > self.memory.rows as u64 {
+        if self.waiting_bytes > self.spill_at {
             self.spill_waiting()?;
+            // What waits for open files stays; there must be something to spill before it is tried again.
+            self.spill_at = (self.memory.rows as u64).max(self.waiting_bytes + self.memory.rows as u64 / 2);
         }
         Ok(())
     }
@@ -213,7 +225,7 @@ impl<O: Outputs> Buckets<O> {
             self.partitions.push(Partition {
                 table,
                 hour,
-                waiting: self.empty[table].clone(),
+                waiting: TableRows::none(),
                 waiting_bytes: 0,
                 spilled: Vec::new(),
                 file: None,
@@ -246,6 +258,8 @@ impl<O: Outputs> Buckets<O> {
     /// Adds rows to those waiting; every batch that becomes full goes on.
     fn append(&mut self, place: usize, rows: &TableRows, mut range: Range<usize>) -> Result<(), O::Error> {
         while !range.is_empty() {
+            // A full batch that was spilled took its columns along.
+            self.open_waiting(place);
             let partition = &mut self.partitions[place];
             let batch_rows = self.formats[partition.table].batch_rows();
             let mut end = range.start;
@@ -290,9 +304,28 @@ impl<O: Outputs> Buckets<O> {
             source,
         })?;
         partition.spilled.push(segment);
-        partition.waiting = self.empty[partition.table].clone();
         self.waiting_bytes -= std::mem::take(&mut partition.waiting_bytes);
+        self.close_waiting(place);
         Ok(())
+    }
+
+    /// Makes the columns of a partition that has none: ten thousand partitions may have been opened, and few be in use.
+    fn open_waiting(&mut self, place: usize) {
+        let partition = &mut self.partitions[place];
+        if partition.waiting.columns.is_empty() {
+            partition.waiting = self.empty[partition.table].clone();
+            self.waiting_bytes += self.open_bytes[partition.table];
+        }
+    }
+
+    /// Gives the columns back; rows in them have gone elsewhere.
+    fn close_waiting(&mut self, place: usize) -> TableRows {
+        let partition = &mut self.partitions[place];
+        let waiting = std::mem::replace(&mut partition.waiting, TableRows::none());
+        if !waiting.columns.is_empty() {
+            self.waiting_bytes -= self.open_bytes[partition.table];
+        }
+        waiting
     }
 
     fn spill_waiting(&mut self) -> Result<(), BucketError> {
@@ -359,8 +392,9 @@ impl<O: Outputs> Buckets<O> {
             let spilled = std::mem::take(&mut self.partitions[place].spilled);
             if !spilled.is_empty() {
                 // What waits came after what was spilled.
-                let waiting = std::mem::replace(&mut self.partitions[place].waiting, self.empty[table].clone());
                 self.waiting_bytes -= std::mem::take(&mut self.partitions[place].waiting_bytes);
+                let waiting = self.close_waiting(place);
+                self.open_waiting(place);
                 let mut rows = self.scratch[table].take().unwrap_or_else(|| self.empty[table].clone());
                 for segment in spilled {
                     let read = self.spill.read(segment, &mut rows);
@@ -377,7 +411,7 @@ impl<O: Outputs> Buckets<O> {
                 self.encode_waiting(place)?;
             }
             self.end_part(place)?;
-            self.partitions[place].waiting = TableRows::none();
+            self.close_waiting(place);
         }
         Ok(self.outputs)
     }
@@ -389,6 +423,16 @@ impl<O: Outputs> Buckets<O> {
         self.memory.files = limit;
         result
     }
+}
+
+fn open_bytes(table: &Table) -> u64 {
+    const LEAF_BYTES: u64 = 160;
+    table
+        .columns
+        .iter()
+        .map(|column| column.data_type.leaves() as u64)
+        .sum::<u64>()
+        * LEAF_BYTES
 }
 
 /// Moves rows into a batch, and makes sure that they are of its hour.

@@ -1,9 +1,11 @@
 //! Rows that do not fit the memory budget wait in an unnamed file, compressed.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::record::TableRows;
 use crate::record::time::Instant;
@@ -15,61 +17,76 @@ const LEVEL: i32 = 1;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Segment {
     offset: u64,
-    bytes: u64,
+    bytes: usize,
+    /// Bytes before they were compressed.
+    plain_bytes: usize,
     /// How many rows.
     pub rows: usize,
 }
 
 /// A spill file; made when the first rows are spilled, gone with the process.
-#[derive(Debug)]
 pub(super) struct SpillFile {
     dir: PathBuf,
     file: Option<File>,
     end: u64,
+    // Segments may be many and small: codecs and buffers are used again.
+    compressor: Compressor<'static>,
+    decompressor: Decompressor<'static>,
+    plain: Vec<u8>,
+    packed: Vec<u8>,
 }
 
 impl SpillFile {
-    pub(super) fn new(dir: PathBuf) -> Self {
-        Self {
+    pub(super) fn new(dir: PathBuf) -> io::Result<Self> {
+        Ok(Self {
             dir,
             file: None,
             end: 0,
-        }
+            compressor: Compressor::new(LEVEL)?,
+            decompressor: Decompressor::new()?,
+            plain: Vec::new(),
+            packed: Vec::new(),
+        })
     }
 
     /// Appends rows; they stay with the caller, who clears them.
     pub(super) fn write(&mut self, rows: &TableRows) -> io::Result<Segment> {
-        let mut out = zstd::stream::write::Encoder::new(Vec::new(), LEVEL)?;
-        rows.columns.iter().try_for_each(|column| column.write_to(&mut out))?;
+        let plain = &mut self.plain;
+        plain.clear();
+        rows.columns.iter().try_for_each(|column| column.write_to(plain))?;
         for (time, weight) in rows.times.iter().zip(&rows.weights) {
-            out.write_all(&time.seconds().to_le_bytes())?;
-            out.write_all(&time.nanos().to_le_bytes())?;
-            out.write_all(&weight.to_le_bytes())?;
+            plain.extend_from_slice(&time.seconds().to_le_bytes());
+            plain.extend_from_slice(&time.nanos().to_le_bytes());
+            plain.extend_from_slice(&weight.to_le_bytes());
         }
-        let bytes = out.finish()?;
+        self.packed.clear();
+        self.packed.reserve(zstd::zstd_safe::compress_bound(plain.len()));
+        let bytes = self.compressor.compress_to_buffer(plain, &mut self.packed)?;
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(tempfile::tempfile_in(&self.dir)?),
         };
-        file.write_all_at(&bytes, self.end)?;
+        file.write_all_at(&self.packed, self.end)?;
         let segment = Segment {
             offset: self.end,
-            bytes: bytes.len() as u64,
+            bytes,
+            plain_bytes: plain.len(),
             rows: rows.len(),
         };
-        self.end += segment.bytes;
+        self.end += bytes as u64;
         Ok(segment)
     }
 
     /// Replaces `rows` by those of a segment.
-    pub(super) fn read(&self, segment: Segment, rows: &mut TableRows) -> io::Result<()> {
-        let file = self
-            .file
-            .as_ref()
-            .ok_or_else(|| io::Error::other("nothing was spilled"))?;
-        let mut bytes = vec![0; segment.bytes as usize];
-        file.read_exact_at(&mut bytes, segment.offset)?;
-        let mut from = io::BufReader::new(zstd::stream::read::Decoder::with_buffer(bytes.as_slice())?);
+    pub(super) fn read(&mut self, segment: Segment, rows: &mut TableRows) -> io::Result<()> {
+        let nothing = || io::Error::other("nothing was spilled");
+        let file = self.file.as_ref().ok_or_else(nothing)?;
+        self.packed.resize(segment.bytes, 0);
+        file.read_exact_at(&mut self.packed, segment.offset)?;
+        self.plain.clear();
+        self.plain.reserve(segment.plain_bytes);
+        self.decompressor.decompress_to_buffer(&self.packed, &mut self.plain)?;
+        let mut from = self.plain.as_slice();
         rows.columns
             .iter_mut()
             .try_for_each(|column| column.read_from(&mut from))?;
@@ -130,7 +147,7 @@ columns: { s: string, l: \"array<struct<a:int>>\", m: \"map<string,double>\", d:
             rows(&r#"{"t":1,"s":"many"}{"t":2,"m":{}}{"t":3,"l":[]}"#.repeat(1000)),
             rows(r#"{"t":253402300799.999999999}"#),
         ];
-        let mut spill = SpillFile::new(std::env::temp_dir());
+        let mut spill = SpillFile::new(std::env::temp_dir()).unwrap();
         let segments: Vec<Segment> = all.iter().map(|rows| spill.write(rows).unwrap()).collect();
         let mut back = rows(r#"{"t":9,"s":"before","l":[{"a":9}],"b":false}"#);
         for place in [2, 0, 3, 1, 0] {
@@ -142,7 +159,7 @@ columns: { s: string, l: \"array<struct<a:int>>\", m: \"map<string,double>\", d:
 
     #[test]
     fn a_folder_that_is_not_there_is_asked_for_with_the_first_rows_only() {
-        let mut spill = SpillFile::new("/nonexistent/spill".into());
+        let mut spill = SpillFile::new("/nonexistent/spill".into()).unwrap();
         assert_eq!(
             spill.write(&rows("{\"t\":0}")).unwrap_err().kind(),
             io::ErrorKind::NotFound

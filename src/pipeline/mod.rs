@@ -28,7 +28,7 @@ use crate::job::stage::{Job, PreparedFile};
 use crate::partition::buckets::{BucketError, BucketMemory, Buckets};
 use crate::record::{BlockRows, Reader, RecordPlan, SourceContext, TableTally};
 use crate::report::{JobReport, SourceReport, TableReport};
-use crate::source::blocks::Block;
+use crate::source::blocks::{BLOCK_BYTES, Block};
 use crate::store::StoreError;
 use crate::table::Tables;
 use outputs::JobOutputs;
@@ -131,11 +131,11 @@ impl StageError {
     }
 }
 
-/// A step of a source, with the rows that were read from its block.
+/// A step of a source, with what its block was parsed with and the rows that came of it.
 struct Parsed {
     source: usize,
     step: Step,
-    rows: Option<BlockRows>,
+    tools: Option<(Reader, BlockRows)>,
 }
 
 /// The state of the job between waves.
@@ -229,7 +229,8 @@ impl Stager {
         let (to_reader, spare) = mpsc::channel();
         std::thread::scope(|scope| {
             // Moved in, so that the reader ends when nobody listens any more.
-            let (files, limits, progress) = (&files, self.plan.limits(), &*self.progress);
+            let (files, progress) = (&files, &*self.progress);
+            let limits = (self.plan.limits(), self.plan.block_bytes());
             scope.spawn(move || reading::read_all(files, limits, &to_staging, &spare, progress));
             state.waves(files, from_reader, to_reader)
         })?;
@@ -295,8 +296,10 @@ fn prove(report: &JobReport, files: &[PreparedFile]) -> Result<(), StageError> {
     Ok(())
 }
 
-/// What parsing a block takes, used again and again.
+/// What parsing blocks takes, used again and again.
 type Tools = Vec<(Reader, BlockRows)>;
+/// A block that is done with, and what it was parsed with.
+type Used = (Vec<u8>, (Reader, BlockRows));
 
 impl InOrder<'_> {
     /// Takes steps from the reader, parses the blocks of some at a time and hands all on in their order.
@@ -342,25 +345,26 @@ impl InOrder<'_> {
                 (parse(plan, &contexts, wave, &mut idle), used)
             };
             parsed = next;
-            for (block, rows) in used? {
+            // What a huge record has grown is given back to the system.
+            for (block, tools) in used?.into_iter().filter(|(block, _)| block.len() <= BLOCK_BYTES) {
                 // The reader may have ended already; then nobody needs the buffer.
                 drop(spare.send(block));
-                idle.push((Reader::default(), rows));
+                idle.push(tools);
             }
         }
         Ok(())
     }
 
     /// Adds what the steps gave, in their order; gives back what can be used again.
-    fn add_all(&mut self, files: &[SourceFile], steps: Vec<Parsed>) -> Result<Vec<(Vec<u8>, BlockRows)>, StageError> {
+    fn add_all(&mut self, files: &[SourceFile], steps: Vec<Parsed>) -> Result<Vec<Used>, StageError> {
         let mut used = Vec::with_capacity(steps.len());
-        for Parsed { source, step, rows } in steps {
+        for Parsed { source, step, tools } in steps {
             let about = (source, &files[source]);
             let report = &mut self.sources[source];
-            match (step, rows) {
+            match (step, tools) {
                 (Step::End(ended), _) => self.rejects.end(about, ended, (report, self.buckets.outputs()))?,
-                (Step::Block(block), rows) => {
-                    let mut rows = rows.unwrap_or_else(|| BlockRows::new(self.plan));
+                (Step::Block(block), tools) => {
+                    let (reader, mut rows) = tools.unwrap_or_else(|| new_tools(self.plan));
                     let before = report.records.read;
                     self.rejects
                         .add(self.plan, about, &block, &mut rows, (report, self.buckets.outputs()))?;
@@ -374,7 +378,7 @@ impl InOrder<'_> {
                         tally.add(&table.tally);
                     }
                     self.buckets.add(&rows.tables, source)?;
-                    used.push((bytes, rows));
+                    used.push((bytes, (reader, rows)));
                 }
             }
         }
@@ -382,22 +386,22 @@ impl InOrder<'_> {
     }
 }
 
+fn new_tools(plan: &RecordPlan) -> (Reader, BlockRows) {
+    (Reader::default(), BlockRows::new(plan))
+}
+
 fn parse(plan: &RecordPlan, contexts: &[SourceContext], wave: Vec<(usize, Step)>, idle: &mut Tools) -> Vec<Parsed> {
-    let one = |((source, step), tools): ((usize, Step), Option<(Reader, BlockRows)>)| {
-        let rows = match (&step, tools) {
-            (Step::Block(Block::Bytes { bytes, .. }), Some((mut reader, mut rows))) => {
-                reader.read(plan, &contexts[source], bytes, &mut rows);
-                Some(rows)
-            }
-            _ => None,
-        };
-        Parsed { source, step, rows }
+    let one = |((source, step), mut tools): ((usize, Step), Option<(Reader, BlockRows)>)| {
+        if let (Step::Block(Block::Bytes { bytes, .. }), Some((reader, rows))) = (&step, &mut tools) {
+            reader.read(plan, &contexts[source], bytes, rows);
+        }
+        Parsed { source, step, tools }
     };
     let items: Vec<_> = wave
         .into_iter()
         .map(|item| {
             let is_block = matches!(item.1, Step::Block(Block::Bytes { .. }));
-            let tools = is_block.then(|| idle.pop().unwrap_or_else(|| (Reader::default(), BlockRows::new(plan))));
+            let tools = is_block.then(|| idle.pop().unwrap_or_else(|| new_tools(plan)));
             (item, tools)
         })
         .collect();

@@ -118,8 +118,6 @@ pub(super) struct JobOutputs {
     files: Vec<PreparedFile>,
     /// Rows outside their table's projection, by place of the table.
     pub outside_projection: BTreeMap<usize, u64>,
-    /// Event times of the rows, by place of the table.
-    pub hours: BTreeMap<usize, BTreeMap<i64, u64>>,
 }
 
 impl JobOutputs {
@@ -153,7 +151,6 @@ impl JobOutputs {
             },
             files: Vec::new(),
             outside_projection: BTreeMap::new(),
-            hours: BTreeMap::new(),
         }
     }
 
@@ -267,12 +264,6 @@ impl Outputs for JobOutputs {
         if date.is_some_and(|date| date < table.projection.from || date > table.projection.to) {
             *self.outside_projection.entry(part.table).or_default() += file.rows;
         }
-        *self
-            .hours
-            .entry(part.table)
-            .or_default()
-            .entry(part.hour.hours())
-            .or_default() += file.rows;
         let kind = FileKind::Data {
             table: table.name.clone(),
             hour: part.hour.to_string(),

@@ -47,13 +47,13 @@ impl SourceFile {
 /// Reads all sources; ends early where nobody listens any more.
 pub(super) fn read_all(
     files: &[SourceFile],
-    limits: FrameLimits,
+    (limits, block_bytes): (FrameLimits, usize),
     to: &SyncSender<FromReader>,
     spare: &Receiver<Vec<u8>>,
     progress: &Progress,
 ) {
     for (index, file) in files.iter().enumerate() {
-        match read(index, file, limits, to, spare, progress) {
+        match read(index, file, (limits, block_bytes), to, spare, progress) {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
@@ -70,7 +70,7 @@ pub(super) fn read_all(
 fn read(
     index: usize,
     file: &SourceFile,
-    limits: FrameLimits,
+    (limits, block_bytes): (FrameLimits, usize),
     to: &SyncSender<FromReader>,
     spare: &Receiver<Vec<u8>>,
     progress: &Progress,
@@ -91,7 +91,7 @@ fn read(
             damage: Some(damage),
         },
         Ok(stream) => {
-            let mut blocks = Blocks::new(stream, limits);
+            let mut blocks = Blocks::new(stream, limits).with_block_bytes(block_bytes);
             let mut seen = 0;
             loop {
                 let next = blocks.next(spare.try_recv().unwrap_or_default());

@@ -111,7 +111,8 @@ impl Rejects {
     ) -> Result<(), StageError> {
         report.bytes.stored = file.version.size;
         report.bytes.decompressed = ended.bytes;
-        let Some(Damage { kind, offset }) = ended.damage else {
+        // An object that holds no JSON is one entry already, however it ends.
+        let Some(Damage { kind, offset }) = ended.damage.filter(|_| report.damaged.is_none()) else {
             return Ok(());
         };
         let code = Code::from(kind);
@@ -203,7 +204,7 @@ impl Rejects {
     /// Ends the files; entries by code are given back.
     pub(super) fn finish(self, outputs: &mut JobOutputs) -> Result<BTreeMap<String, u64>, StageError> {
         for quarantine in self.files.into_values() {
-            let (file, _) = quarantine.out.finish().map_err(StageError::Spool)?;
+            let file = quarantine.out.finish().map_err(StageError::Spool)?;
             outputs.end_quarantine(file, quarantine.rows_of)?;
         }
         Ok(self.codes)

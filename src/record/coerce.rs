@@ -48,7 +48,8 @@ impl Reject {
         }
     }
 
-    const DUPLICATE: Self = Self {
+    /// It stands open which of two values was meant.
+    pub(super) const DUPLICATE: Self = Self {
         code: Code::JsonDuplicateKey,
         found: "a key that is read standing twice",
     };

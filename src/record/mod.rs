@@ -29,6 +29,11 @@ use crate::source::frame::FrameLimits;
 use crate::table::Tables;
 use plan::TablePlan;
 
+/// Most memory that the rows of one block may take where its records are as short as can be.
+const BLOCK_ROWS_BYTES: usize = 32 << 20;
+/// A record with no more than an event time: `{"t":1}` and a newline.
+const RECORD_BYTES_MIN: usize = 8;
+
 /// All that records are read by: the tables, prepared, and the limits of a record.
 pub struct RecordPlan {
     tables: Tables,
@@ -46,6 +51,13 @@ impl RecordPlan {
     /// The tables; their places here are the places of their rows in [`BlockRows::tables`].
     pub fn tables(&self) -> &Tables {
         &self.tables
+    }
+
+    /// Bytes of a block of which the rows take a bounded amount of memory, whatever its records are: the shortest of them
+    /// still makes a row of all columns.
+    pub fn block_bytes(&self) -> usize {
+        let widest = self.plans.iter().map(|plan| plan.row_bytes as usize).max().unwrap_or(1);
+        (BLOCK_ROWS_BYTES * RECORD_BYTES_MIN / widest.max(1)).max(16 << 10)
     }
 
     /// The limits of a record.

@@ -150,20 +150,23 @@ impl Names {
         self.find(&key)
     }
 
-    /// Hands over the members of the object that no slot holds: raw key with its escapes, node of the value.
+    /// Hands over the members of the object that no slot holds, or one whose name is not `taken`: raw key with its escapes, node
+    /// of the value.
     pub fn each_other<'a>(
         &self,
         bytes: &'a [u8],
         tape: &Tape,
         object: u32,
         slots: &[Slot],
+        taken: impl Fn(usize) -> bool,
         mut each: impl FnMut(&'a [u8], u32),
     ) {
         for (key, value) in tape.members(object) {
             let raw = &bytes[key.start as usize..key.end as usize];
             let held = self
                 .find_key(raw, key.special)
-                .is_some_and(|(place, _)| slots[usize::from(place)].holds(value));
+                .map(|(place, _)| usize::from(place))
+                .is_some_and(|place| taken(place) && slots[place].holds(value));
             if !held {
                 each(raw, value);
             }
@@ -192,6 +195,11 @@ impl Token {
             names: Names::new(names),
             index: token.parse().ok().filter(|_| digits),
         }
+    }
+
+    /// What is stepped to.
+    pub fn name(&self) -> &[u8] {
+        self.names.name(0)
     }
 
     /// The value that this token names within the value at node `of`.
@@ -260,7 +268,7 @@ mod tests {
             let there = names.fill(json.as_bytes(), &tape, 0, &mut slots);
             let mut found = Vec::new();
             let mut each = |key: &[u8], _| found.push(String::from_utf8(key.to_vec()).unwrap());
-            names.each_other(json.as_bytes(), &tape, 0, &slots, &mut each);
+            names.each_other(json.as_bytes(), &tape, 0, &slots, |_| true, &mut each);
             assert_eq!(
                 (found, there),
                 (others.iter().map(|key| (*key).to_owned()).collect(), !others.is_empty()),

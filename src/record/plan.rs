@@ -61,8 +61,20 @@ pub(crate) struct TablePlan {
     pub strict: bool,
     pub set_null: bool,
     pub unknown: UnknownPlan,
+    /// For each name whether a column takes the whole of its value: of the others something is left to keep.
+    pub taken_whole: Vec<bool>,
+    /// Names that are read through JSON Pointers alone, and what is read below them.
+    pub partial: Vec<Partial>,
     /// Bytes that a row of NULLs takes.
     pub row_bytes: u32,
+}
+
+/// What is read below a top-level name.
+#[derive(Clone, Debug)]
+pub(crate) struct Partial {
+    pub slot: usize,
+    /// The steps of each pointer below the name.
+    pub below: Vec<Vec<String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +112,24 @@ impl TablePlan {
             is_event_time: column.is_event_time && is_timestamp(&column.data_type),
             value: ValuePlan::new(&column.data_type, column, table.coercion),
         });
+        let below = |path: &FieldPath| match path {
+            FieldPath::Key(_) => Vec::new(),
+            FieldPath::Pointer(tokens) => tokens[1..].to_vec(),
+        };
+        let of = |name: &str, path: &FieldPath| first(path) == name;
+        let is_whole = |path: &&FieldPath| below(path).is_empty();
+        let partial = names.iter().enumerate().filter_map(|(slot, name)| {
+            let mut paths = paths.iter().filter(|path| of(name, path));
+            (!paths.clone().any(is_whole)).then(|| Partial {
+                slot,
+                below: paths.by_ref().map(|path| below(path)).collect(),
+            })
+        });
+        let froms = table.columns.iter().map(|column| &column.from);
+        let taken = |name: &&str| froms.clone().any(|from| of(name, from) && is_whole(&from));
         Self {
+            taken_whole: names.iter().map(taken).collect(),
+            partial: partial.collect(),
             columns: columns.collect(),
             event_time: place(&table.event_time.field),
             names: Names::new(names.iter().copied()),

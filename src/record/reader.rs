@@ -1,5 +1,6 @@
 //! Reads the records of a block into columns.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::RecordPlan;
@@ -134,11 +135,14 @@ impl Reader {
             table,
             at: None,
         };
-        let duplicate = |table| refuse(Code::JsonDuplicateKey, "a key that is read standing twice", table);
         let table = source
             .router
             .route(block, &self.tape, &mut self.slots, &mut self.buffer)
-            .map_err(|_| duplicate(None))?
+            .map_err(|_| Refusal {
+                reject: Reject::DUPLICATE,
+                table: None,
+                at: None,
+            })?
             .ok_or_else(|| refuse(Code::RouteNoTable, "no table whose `route` and `keys` match", None))?;
         let table_plan = &plan.plans[table];
         self.slots.clear();
@@ -187,12 +191,11 @@ impl Reader {
     ) -> Result<Reading, Reject> {
         let refuse = |code, found| Reject { code, found };
         let place = plan.event_time.find(block, &self.tape, &self.slots);
-        let node = place.map_err(|_| refuse(Code::JsonDuplicateKey, "a key that is read standing twice"))?;
+        let node = place.map_err(|_| Reject::DUPLICATE)?;
         let node = node.filter(|node| self.tape.node(*node).kind != Kind::Null);
         let node = node.ok_or(refuse(Code::EventTimeMissing, "missing or null"))?;
         let unreadable = refuse(Code::EventTimeUnreadable, "of no form that `formats` names");
-        let value =
-            time_value(block, &self.tape, node, &mut self.buffer).map_err(|reject| reject.unwrap_or(unreadable))?;
+        let value = time_value(block, &self.tape, node, &mut self.buffer).map_err(|_| unreadable)?;
         let reading = table.event_time.formats.read(&value).map_err(|error| match error {
             TimeError::Unreadable => unreadable,
             TimeError::OutOfRange => refuse(Code::EventTimeOutOfRange, "outside the years 0001 to 9999"),
@@ -247,16 +250,12 @@ impl Reader {
             tally: super::coerce::Tally::default(),
         };
         let mut unknown_within = false;
-        let mut nulls: Vec<usize> = Vec::new();
+        let mut nulls: Vec<(usize, u64)> = Vec::new();
         for (place, (column_plan, column)) in plan.columns.iter().zip(&mut rows.columns).enumerate() {
-            let duplicate = Reject {
-                code: Code::JsonDuplicateKey,
-                found: "a key that is read standing twice",
-            };
             let node = column_plan
                 .place
                 .find(block, &self.tape, &self.slots)
-                .map_err(|_| (duplicate, Where::Column(place)))?;
+                .map_err(|_| (Reject::DUPLICATE, Where::Column(place)))?;
             let node = node.filter(|node| self.tape.node(*node).kind != Kind::Null);
             let Some(node) = node else {
                 if column_plan.required {
@@ -286,24 +285,24 @@ impl Reader {
                     .map_err(|reject| (reject, Where::Column(place)))?;
             }
             if coercer.tally.set_null > set_null {
-                nulls.extend(std::iter::repeat_n(place, (coercer.tally.set_null - set_null) as usize));
+                nulls.push((place, coercer.tally.set_null - set_null));
             }
             if std::mem::take(&mut coercer.tally.unknown) {
                 unknown_within = true;
             }
         }
         let tally = coercer.tally;
-        if others || unknown_within || plan.unknown == UnknownPlan::Keep {
+        if others || unknown_within || plan.unknown == UnknownPlan::Keep || !plan.partial.is_empty() {
             self.unknown_fields(plan, block, (others, unknown_within), rows)?;
         }
         rows.tally.cut_time += tally.cut_time;
         rows.tally.time_ambiguous += tally.ambiguous;
-        for place in nulls {
+        for (place, count) in nulls {
             *rows
                 .tally
                 .set_null
                 .entry(table.columns[place].name.clone())
-                .or_default() += 1;
+                .or_default() += count;
         }
         Ok(())
     }
@@ -339,7 +338,8 @@ fn skip_between(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// The code and words for bytes that are no record.
-pub(crate) fn explain(what: BadFrame, plan: &RecordPlan) -> (Code, String) {
+pub(crate) fn explain(what: BadFrame, plan: &RecordPlan) -> (Code, Cow<'static, str>) {
+    let limits = plan.limits;
     match what {
         BadFrame::Syntax => (Code::JsonSyntax, "not JSON".into()),
         BadFrame::Truncated => (
@@ -352,11 +352,11 @@ pub(crate) fn explain(what: BadFrame, plan: &RecordPlan) -> (Code, String) {
         ),
         BadFrame::TooDeep => (
             Code::JsonTooDeep,
-            format!("nested deeper than {} levels", plan.limits.depth_max),
+            format!("nested deeper than {} levels", limits.depth_max).into(),
         ),
         BadFrame::TooLarge => (
             Code::RecordTooLarge,
-            format!("longer than {} bytes", plan.limits.record_bytes_max),
+            format!("longer than {} bytes", limits.record_bytes_max).into(),
         ),
     }
 }
@@ -369,7 +369,7 @@ impl Refusal {
             at,
         } = self;
         let mut column = None;
-        let message = match (table.map(|table| &plan.tables.as_slice()[table]), at) {
+        let message: Cow<'static, str> = match (table.map(|table| &plan.tables.as_slice()[table]), at) {
             (Some(table), Some(Where::Column(place))) => {
                 let table::Column { name, data_type, .. } = &table.columns[place];
                 column = Some(name.clone());
@@ -378,17 +378,15 @@ impl Refusal {
                     Code::TypeMismatch | Code::TypeRange => format!("expected {data_type}, found "),
                     _ => String::new(),
                 };
-                format!("column `{name}` of table `{}`: {expected}{found}", table.name)
+                format!("column `{name}` of table `{}`: {expected}{found}", table.name).into()
             }
-            (Some(table), Some(Where::Field(name))) => format!("table `{}`: {found}: `{name}`", table.name),
+            (Some(table), Some(Where::Field(name))) => format!("table `{}`: {found}: `{name}`", table.name).into(),
             (Some(table), None) if code.is_event_time() => {
-                format!(
-                    "event time `{}` of table `{}`: {found}",
-                    table.event_time.field, table.name
-                )
+                let field = &table.event_time.field;
+                format!("event time `{field}` of table `{}`: {found}", table.name).into()
             }
-            (Some(table), None) => format!("table `{}`: {found}", table.name),
-            (None, _) => found.to_owned(),
+            (Some(table), None) => format!("table `{}`: {found}", table.name).into(),
+            (None, _) => found.into(),
         };
         Rejected {
             code,

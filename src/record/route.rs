@@ -78,12 +78,20 @@ impl Router {
             self.names.fill(bytes, tape, 0, slots);
         }
         'tables: for candidate in &self.candidates {
+            let mut duplicate = false;
             for rule in &candidate.rules {
-                if !rule.matches(bytes, tape, slots, buffer)? {
-                    continue 'tables;
+                match rule.matches(bytes, tape, slots, buffer) {
+                    Ok(true) => {}
+                    Ok(false) => continue 'tables,
+                    // Only if all else matches is it open whether the record belongs here.
+                    Err(DuplicateKey) => duplicate = true,
                 }
             }
-            return Ok(Some(candidate.table));
+            return if duplicate {
+                Err(DuplicateKey)
+            } else {
+                Ok(Some(candidate.table))
+            };
         }
         Ok(None)
     }

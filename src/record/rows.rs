@@ -1,5 +1,6 @@
 //! The rows of a block and what was counted while they were read: handed from [`super::Reader`] to the partitions.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -20,7 +21,7 @@ pub struct Rejected {
     /// Why.
     pub code: Code,
     /// Why, in words; holds no value of the record.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// Place of the record in its block, from 0, bad stretches included.
     pub ordinal: u64,
     /// Where in the block.

@@ -1,11 +1,11 @@
 //! Fields of a record that its table does not have: counted, refused or kept.
 
 use super::coerce::Reject;
-use super::names::Slot;
-use super::plan::{TablePlan, UnknownPlan, ValuePlan};
+use super::names::{Slot, Token};
+use super::plan::{Partial, TablePlan, UnknownPlan, ValuePlan};
 use super::reader::{Reader, Where};
 use super::rows::TableRows;
-use super::tape::{Kind, Tape};
+use super::tape::{Kind, Node, Tape};
 use super::text;
 use crate::quarantine::Code;
 
@@ -20,9 +20,12 @@ impl Reader {
     ) -> Result<(), (Reject, Where)> {
         let mut names: Vec<String> = Vec::new();
         let mut kept = Vec::new();
-        if others {
-            plan.names.each_other(block, &self.tape, 0, &self.slots, |key, value| {
-                if plan.unknown == UnknownPlan::Keep {
+        let keep = plan.unknown == UnknownPlan::Keep;
+        // To be kept is what no column holds, though the table's route or event time be read from it.
+        let taken = |place: usize| !keep || plan.taken_whole[place];
+        if others || keep {
+            let each_other = |key, value| {
+                if keep {
                     let node = self.tape.node(value);
                     kept.push(if kept.is_empty() { b'{' } else { b',' });
                     kept.push(b'"');
@@ -33,13 +36,28 @@ impl Reader {
                 } else {
                     names.push(shown(key));
                 }
-            });
+            };
+            plan.names
+                .each_other(block, &self.tape, 0, &self.slots, taken, each_other);
+        }
+        if !keep {
+            for Partial { slot, below } in &plan.partial {
+                if let Ok(Some(node)) = self.slots[*slot].value() {
+                    let below: Vec<&[String]> = below.iter().map(Vec::as_slice).collect();
+                    let path = String::from_utf8_lossy(plan.names.name(*slot)).into_owned();
+                    unread_within(&below, block, &self.tape, node, &path, &mut names);
+                }
+            }
         }
         if within {
             for column in &plan.columns {
                 if let Ok(Some(node)) = column.place.find(block, &self.tape, &self.slots) {
-                    let path = String::from_utf8_lossy(plan.names.name(column.place.slot)).into_owned();
-                    unknown_within(&column.value, block, &self.tape, node, &path, &mut names);
+                    let steps = column.place.steps.iter().map(Token::name);
+                    let path: Vec<_> = std::iter::once(plan.names.name(column.place.slot))
+                        .chain(steps)
+                        .map(String::from_utf8_lossy)
+                        .collect();
+                    unknown_within(&column.value, block, &self.tape, node, &path.join("."), &mut names);
                 }
             }
         }
@@ -53,7 +71,7 @@ impl Reader {
             return Err((reject, Where::Field(name.clone())));
         }
         names.iter().for_each(|name| rows.tally.count_unknown(name, 1));
-        if plan.unknown == UnknownPlan::Keep {
+        if keep {
             let column = rows
                 .columns
                 .last_mut()
@@ -69,12 +87,53 @@ impl Reader {
     }
 }
 
+/// Characters of a name that is counted: a hostile producer must not take the memory, or the outcome.
+const NAME_CHARS_MAX: usize = 128;
+
 /// A key as it is counted: its text, or its escapes where it has none.
 fn shown(key: &[u8]) -> String {
     let mut text = Vec::new();
-    match text::unescape(key, &mut text) {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
-        Err(_) => String::from_utf8_lossy(key).into_owned(),
+    // Of a longer one its escapes are shown, too: cut anywhere, they are no JSON any more.
+    let shown_whole = key.len() <= NAME_CHARS_MAX * 12;
+    let text = match shown_whole.then(|| text::unescape(key, &mut text)) {
+        Some(Ok(())) => String::from_utf8_lossy(&text),
+        Some(Err(_)) => String::from_utf8_lossy(key),
+        None => String::from_utf8_lossy(&key[..NAME_CHARS_MAX * 12]),
+    };
+    shortened(&text)
+}
+
+fn joined(path: &str, name: &str) -> String {
+    shortened(&format!("{path}.{name}"))
+}
+
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(NAME_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+/// Lists the members below the value at `node` that none of the pointers leads to or through. `below`: their steps from here.
+fn unread_within(below: &[&[String]], bytes: &[u8], tape: &Tape, node: u32, path: &str, names: &mut Vec<String>) {
+    // Elements of arrays are read by number; which others there are says nothing.
+    if tape.node(node).kind != Kind::Object || below.iter().any(|steps| steps.is_empty()) {
+        return;
+    }
+    let key_text = |key: Node| shown(&bytes[key.start as usize..key.end as usize]);
+    // Of keys that differ by case only, the exact one is read.
+    let stands = |step: &str| tape.members(node).any(|(key, _)| key_text(key) == step);
+    for (key, value) in tape.members(node) {
+        let name = key_text(key);
+        let is_read = |step: &str| step == name || step.eq_ignore_ascii_case(&name) && !stands(step);
+        let through = below.iter().filter(|steps| is_read(&steps[0]));
+        let through: Vec<&[String]> = through.map(|steps| &steps[1..]).collect();
+        let path = joined(path, &name);
+        if through.is_empty() {
+            names.push(path);
+        } else {
+            unread_within(&through, bytes, tape, value, &path, names);
+        }
     }
 }
 
@@ -84,9 +143,14 @@ fn unknown_within(plan: &ValuePlan, bytes: &[u8], tape: &Tape, node: u32, path: 
         (ValuePlan::Struct { names: known, members }, Kind::Object) => {
             let mut slots = vec![Slot::Missing; known.slots()];
             if known.fill(bytes, tape, node, &mut slots) {
-                known.each_other(bytes, tape, node, &slots, |key, _| {
-                    names.push(format!("{path}.{}", shown(key)))
-                });
+                known.each_other(
+                    bytes,
+                    tape,
+                    node,
+                    &slots,
+                    |_| true,
+                    |key, _| names.push(joined(path, &shown(key))),
+                );
             }
             for (place, (slot, member)) in slots.iter().zip(members).enumerate() {
                 if let Ok(Some(value)) = slot.value() {

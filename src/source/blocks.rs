@@ -73,6 +73,8 @@ pub struct Blocks {
     ended: bool,
     damage: Option<Damage>,
     begun: bool,
+    block_bytes: usize,
+    sampled: bool,
 }
 
 impl Blocks {
@@ -86,7 +88,24 @@ impl Blocks {
             ended: false,
             damage: None,
             begun: false,
+            block_bytes: BLOCK_BYTES,
+            sampled: false,
         }
+    }
+
+    /// Makes smaller blocks: for tables so wide that the rows of a block take much more than its bytes.
+    #[must_use]
+    pub fn with_block_bytes(self, block_bytes: usize) -> Self {
+        Self {
+            block_bytes: block_bytes.clamp(1, BLOCK_BYTES),
+            ..self
+        }
+    }
+
+    /// Only the first block is wanted: what is too long to be held, or no JSON, is not followed to its end.
+    #[must_use]
+    pub fn sampled(self) -> Self {
+        Self { sampled: true, ..self }
     }
 
     /// What is known at the end; to be asked when [`Blocks::next`] has given nothing.
@@ -105,13 +124,18 @@ impl Blocks {
 
     /// The next block. `spare` is a buffer to use again. Errors are those of the source; a broken stream is an end.
     pub fn next(&mut self, mut spare: Vec<u8>) -> Result<Option<Block>, InflateError> {
-        let missing = BLOCK_BYTES.saturating_sub(self.buffer.len());
-        self.fill(missing)?;
+        let wanted = if self.begun { self.block_bytes } else { BLOCK_BYTES };
+        self.fill(wanted.saturating_sub(self.buffer.len()))?;
         if !self.begun {
             self.begun = true;
             if !has_record(&self.buffer, self.limits) {
                 return self.not_json().map(Some);
             }
+        }
+        if let Some(small) = self.buffer.get(..self.block_bytes)
+            && let Some(cut) = last_line_of_record(small)
+        {
+            return Ok(self.hand_over(cut, spare));
         }
         if self.ended {
             return Ok(self.hand_over(self.buffer.len(), spare));
@@ -183,6 +207,7 @@ impl Blocks {
         self.buffer.clear();
         std::mem::swap(&mut self.buffer, &mut chunk);
         let stretch: Stretch = loop {
+            self.ended |= self.sampled;
             self.buffer.clear();
             self.fill(BLOCK_BYTES)?;
             let mut at = 0;
@@ -212,6 +237,7 @@ impl Blocks {
 
     fn not_json(&mut self) -> Result<Block, InflateError> {
         let head = self.buffer[..KEPT_BYTES_MAX.min(self.buffer.len())].to_vec();
+        self.ended |= self.sampled;
         while !self.ended {
             self.offset += self.buffer.len() as u64;
             self.buffer.clear();

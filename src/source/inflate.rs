@@ -73,9 +73,11 @@ impl<R: BufRead> Read for Stored<R> {
 
 impl<R: BufRead> BufRead for Stored<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.from
-            .fill_buf()
-            .map_err(|error| io::Error::other(SourceFailed(error)))
+        self.from.fill_buf().map_err(|error| match error.kind() {
+            // Whoever reads tries again.
+            io::ErrorKind::Interrupted => error,
+            _ => io::Error::other(SourceFailed(error)),
+        })
     }
 
     fn consume(&mut self, bytes: usize) {

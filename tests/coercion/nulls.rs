@@ -142,6 +142,24 @@ fn set_null_counts_nothing_of_what_it_drops() {
 }
 
 #[test]
+fn a_value_set_to_null_leaves_nothing_behind() {
+    for (data_type, json) in [
+        ("map<int,string>", r#"{"1":"lost","x":""}"#),
+        ("map<int,array<int>>", r#"{"1":[1,2,3],"2":["x"],"x":[]}"#),
+        ("array<map<date,int>>", r#"[{"2019-10-12":1,"x":1}]"#),
+        ("binary", "\"AQIDBAUGBwgJCgsMDQ4PEA!\""),
+    ] {
+        let plan = plan(&format!("columns: {{ v: \"{data_type}\" }}\non_mismatch: set_null"));
+        let columns = |value: &str| {
+            let record = format!("{{\"t\":0,\"v\":{value}}}");
+            format!("{:?}", read(&plan, record.as_bytes()).tables[0].columns)
+        };
+        let null = if json.starts_with('[') { "[null]" } else { "null" };
+        assert_eq!(columns(json), columns(null), "{data_type}");
+    }
+}
+
+#[test]
 fn set_null_mends_types_only_and_no_required_column() {
     check_records(
         "columns: { v: { type: \"struct<a:int,s:string>\", required: true }, w: string }\non_mismatch: set_null",

@@ -43,6 +43,13 @@ fn fields_unknown_within_arrays_and_maps_are_counted_by_the_name_of_their_column
 }
 
 #[test]
+fn fields_unknown_below_a_pointer_are_counted_by_their_whole_path() {
+    let columns = "columns: { v: { type: \"struct<a:int>\", from: /user/geo/0 } }";
+    let record = r#"{"t":0,"user":{"geo":[{"a":1,"b":2}]}}"#;
+    assert_eq!(tally(columns, &[record]).unknown, counts(&[("user.geo.0.b", 1)]));
+}
+
+#[test]
 fn a_hostile_number_of_names_is_counted_as_one() {
     let records: Vec<String> = (0..1100)
         .map(|i| format!("{{\"t\":0,\"f{i:04}\":1,\"g\":1}}"))
@@ -79,39 +86,39 @@ fn unknown_fields_can_be_refused_at_every_depth() {
 #[test]
 fn unknown_fields_are_kept_as_they_were_written() {
     check_records(
-        "columns: { a: int, b: int }\nunknown_fields: { keep_in: rest }",
+        "columns: { a: int, b: int, t: bigint }\nunknown_fields: { keep_in: rest }",
         &[
-            (r#"{"t":0,"a":1}"#, "1 | NULL | NULL"),
-            (r#"{"t":0,"n":1.50}"#, r#"NULL | NULL | "{\"n\":1.50}""#),
+            (r#"{"t":0,"a":1}"#, "1 | NULL | 0 | NULL"),
+            (r#"{"t":0,"n":1.50}"#, r#"NULL | NULL | 0 | "{\"n\":1.50}""#),
             (
                 r#"{"n":"x","t":0,"a":1,"m":null}"#,
-                r#"1 | NULL | "{\"n\":\"x\",\"m\":null}""#,
+                r#"1 | NULL | 0 | "{\"n\":\"x\",\"m\":null}""#,
             ),
             (
                 r#"{"t":0, "n" : [1, {"k" : "v"}] }"#,
-                r#"NULL | NULL | "{\"n\":[1, {\"k\" : \"v\"}]}""#,
+                r#"NULL | NULL | 0 | "{\"n\":[1, {\"k\" : \"v\"}]}""#,
             ),
             (
                 r#"{"t":0,"n":{}, "m":[],"l":true}"#,
-                r#"NULL | NULL | "{\"n\":{},\"m\":[],\"l\":true}""#,
+                r#"NULL | NULL | 0 | "{\"n\":{},\"m\":[],\"l\":true}""#,
             ),
             (
                 r#"{"t":0,"\u006e\"":"\u0041\ud83d\n"}"#,
-                r#"NULL | NULL | "{\"\\u006e\\\"\":\"\\u0041\\ud83d\\n\"}""#,
+                r#"NULL | NULL | 0 | "{\"\\u006e\\\"\":\"\\u0041\\ud83d\\n\"}""#,
             ),
-            (r#"{"t":0,"\ud83d":"é"}"#, r#"NULL | NULL | "{\"\\ud83d\":\"é\"}""#),
-            (r#"{"t":0,"":"" }"#, r#"NULL | NULL | "{\"\":\"\"}""#),
-            (r#"{"t":0,"n":1,"n":2}"#, r#"NULL | NULL | "{\"n\":1,\"n\":2}""#),
-            (r#"{"t":0,"A":1,"a":2}"#, r#"2 | NULL | "{\"A\":1}""#),
-            (r#"{"t":0,"B":1,"a":2,"b":3}"#, r#"2 | 3 | "{\"B\":1}""#),
-            (r#"{"t":0,"rest":1}"#, r#"NULL | NULL | "{\"rest\":1}""#),
+            (r#"{"t":0,"\ud83d":"é"}"#, r#"NULL | NULL | 0 | "{\"\\ud83d\":\"é\"}""#),
+            (r#"{"t":0,"":"" }"#, r#"NULL | NULL | 0 | "{\"\":\"\"}""#),
+            (r#"{"t":0,"n":1,"n":2}"#, r#"NULL | NULL | 0 | "{\"n\":1,\"n\":2}""#),
+            (r#"{"t":0,"A":1,"a":2}"#, r#"2 | NULL | 0 | "{\"A\":1}""#),
+            (r#"{"t":0,"B":1,"a":2,"b":3}"#, r#"2 | 3 | 0 | "{\"B\":1}""#),
+            (r#"{"t":0,"rest":1}"#, r#"NULL | NULL | 0 | "{\"rest\":1}""#),
         ],
     );
 }
 
 #[test]
 fn what_is_kept_is_one_json_object_equal_to_what_was_there() {
-    let plan = plan("columns: { a: int }\nunknown_fields: { keep_in: rest }");
+    let plan = plan("columns: { a: int, t: bigint }\nunknown_fields: { keep_in: rest }");
     let record = r#"{"n":{"x":[1,2,{"y":"\u00e9\"\\"}]},"a":1,"m\n":-0.5e3,"t":0}"#;
     let mut block = read(&plan, record.as_bytes());
     let column = block.tables[0].columns.last_mut().unwrap();
@@ -123,4 +130,40 @@ fn what_is_kept_is_one_json_object_equal_to_what_was_there() {
         expected.as_object_mut().unwrap().remove(read);
     }
     assert_eq!(kept, expected);
+}
+
+#[test]
+fn what_no_column_holds_whole_is_kept_although_it_is_read() {
+    check_records(
+        "columns: { id: { type: bigint, from: /user/id } }\nunknown_fields: { keep_in: rest }",
+        &[
+            (r#"{"t":0}"#, r#"NULL | "{\"t\":0}""#),
+            (
+                r#"{"t":0,"user":{"id":1,"name":"x"}}"#,
+                r#"1 | "{\"t\":0,\"user\":{\"id\":1,\"name\":\"x\"}}""#,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn members_beside_a_pointer_are_unknown_by_their_path() {
+    let columns = "columns: { id: { type: bigint, from: /user/id }, zip: { type: int, from: /user/home/zip } }\n";
+    for (record, expected) in [
+        (r#"{"t":0,"user":{"id":1}}"#, &[][..]),
+        (r#"{"t":0,"user":{"id":1,"name":"x"}}"#, &[("user.name", 1)]),
+        (
+            r#"{"t":0,"user":{"ID":1,"home":{"zip":1,"city":"x"}},"n":1}"#,
+            &[("n", 1), ("user.home.city", 1)],
+        ),
+        (r#"{"t":0,"user":{"id":1,"Id":2}}"#, &[("user.Id", 1)]),
+    ] {
+        assert_eq!(tally(columns, &[record]).unknown, counts(expected), "{record}");
+        let expected = if expected.is_empty() {
+            "1 | NULL"
+        } else {
+            "Field.Unknown"
+        };
+        check_records(&format!("{columns}unknown_fields: quarantine"), &[(record, expected)]);
+    }
 }

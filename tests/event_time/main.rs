@@ -19,7 +19,6 @@ const OUT_OF_RANGE: &str = "EventTime.OutOfRange";
 const NONEXISTENT: &str = "EventTime.Nonexistent";
 const TOO_NEW: &str = "EventTime.TooNew";
 const TOO_OLD: &str = "EventTime.TooOld";
-const LONE_SURROGATE: &str = "Json.LoneSurrogate";
 
 /// 2019-10-12T02:00:00Z
 const ARRIVAL_S: i64 = 1_570_845_600;

@@ -103,8 +103,8 @@ fn depth_counts_the_record_itself() {
 
 #[test]
 fn a_line_that_begins_with_a_brace_breaks_the_record_wherever_white_space_may_stand() {
-    for place in 0..10 {
-        let parts = ["{", "\"a\"", ":", "[", "1", ",", "{", "}", "]", "}"];
+    for place in 0..14 {
+        let parts = ["{", "\"a\"", ":", "[", "[", "[", "1", ",", "{", "}", "]", "]", "]", "}"];
         for (space, breaks) in [
             ("\n", false),
             ("\n ", false),

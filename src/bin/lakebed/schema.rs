@@ -140,6 +140,7 @@ fn sample(plan: &RecordPlan, source: &LocalSource) -> Result<Vec<Landed>, Refuse
     let file = std::fs::File::open(&source.path).map_err(|error| fail(&error))?;
     let stream = Inflate::new(file).map_err(|error| fail(&error))?;
     let block = Blocks::new(stream, plan.limits())
+        .sampled()
         .next(Vec::new())
         .map_err(|error| fail(&error))?;
     let landed = |record, offset, table, partition, quarantined, why| {
@@ -193,7 +194,7 @@ fn sample(plan: &RecordPlan, source: &LocalSource) -> Result<Vec<Landed>, Refuse
                 table,
                 None,
                 Some(rejected.code.as_str()),
-                rejected.message.clone(),
+                rejected.message.clone().into_owned(),
             ));
         }
         for (table, rows) in plan.tables().iter().zip(&rows.tables) {

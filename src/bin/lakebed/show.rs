@@ -33,6 +33,14 @@ fn print(text: &str) -> Result<(), Refused> {
     }
 }
 
+/// A name from outside, without what a terminal would take for a command.
+fn shown(text: &str) -> String {
+    let escaped = |c: char| c.is_control().then(|| c.escape_debug().to_string());
+    text.chars()
+        .map(|c| escaped(c).unwrap_or_else(|| c.to_string()))
+        .collect()
+}
+
 /// `1 object`, `1,200 objects`.
 fn count(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -147,7 +155,9 @@ fn next(summary: &Summary) -> String {
         };
         lines.push(format!(
             "{}{others}: {} ({}{again})",
-            first.source, first.message, first.code
+            shown(&first.source),
+            shown(&first.message),
+            first.code
         ));
     }
     if reasons.len() > LISTED_MAX {
@@ -170,7 +180,7 @@ fn next(summary: &Summary) -> String {
             let listed: Vec<_> = names
                 .iter()
                 .take(5)
-                .map(|(name, count)| format!("{name} ({count})"))
+                .map(|(name, count)| format!("{} ({count})", shown(name)))
                 .collect();
             let more = if names.len() > 5 { ", ..." } else { "" };
             lines.push(format!(
@@ -220,7 +230,7 @@ pub(crate) fn dry_run(result: &DryRun, as_json: bool) -> Result<(), Refused> {
         HumanBytes(bytes)
     );
     for to_do in result.to_do.iter().take(LISTED_MAX) {
-        text += &format!("  load {} ({})\n", to_do.source, HumanBytes(to_do.bytes));
+        text += &format!("  load {} ({})\n", shown(&to_do.source), HumanBytes(to_do.bytes));
     }
     if result.to_do.len() > LISTED_MAX {
         text += &format!("  and {} more; --json lists all\n", result.to_do.len() - LISTED_MAX);
