@@ -15,7 +15,6 @@
 //!    directly or after spaces.
 //! 4. An array or scalar at top level is one bad stretch (`NotAnObject`), unless something else than white space or the next
 //!    value's `{` or `[` follows it directly: then it is the beginning of an error like any other.
-//!
 //! 5. Where a quote is lost, or a bad stretch ends inside a string, all that stands between strings is read as strings,
 //!    and one of them is `}{`, the end of a record and the beginning of the next. So what breaks off right behind a string
 //!    that ends in `}` and `{` ends before that `{`, which starts a record.
