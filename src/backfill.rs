@@ -57,6 +57,16 @@ impl LoadError {
         }
     }
 
+    /// The failure of a source that is not loaded for this reason.
+    fn of(&self, source: &LocalSource) -> Failed {
+        Failed {
+            source: source.name.to_string(),
+            code: self.code().to_owned(),
+            message: chain(self),
+            transient: self.is_transient(),
+        }
+    }
+
     fn code(&self) -> &'static str {
         match self {
             Self::Lake(_) => "Lake",
@@ -148,21 +158,14 @@ impl Backfill {
                 }
                 Err(error) => error,
             };
-            let name = match &error {
-                LoadError::Stage(StageError::Read { name, .. } | StageError::Changed { name, .. }) => {
-                    Some(name.clone())
-                }
-                LoadError::Stage(_) | LoadError::Lake(_) => None,
+            let culprit = match &error {
+                LoadError::Stage(error) => error.source_name(),
+                LoadError::Lake(_) => None,
             };
             let (out, left): (Vec<_>, Vec<_>) = sources
                 .into_iter()
-                .partition(|source| name.as_ref().is_none_or(|name| source.name.to_string() == *name));
-            failed.extend(out.iter().map(|source| Failed {
-                source: source.name.to_string(),
-                code: error.code().to_owned(),
-                message: chain(&error),
-                transient: error.is_transient(),
-            }));
+                .partition(|source| culprit.is_none_or(|name| source.name.to_string() == name));
+            failed.extend(out.iter().map(|source| error.of(source)));
             sources = left;
         }
     }
@@ -223,7 +226,8 @@ impl Backfill {
             if let Some(table) = self.stager.tables().get(name)
                 && let Err(refused) = self.lake.admit_table(&shape(table)).await
             {
-                prepared.discard(&self.lake).await?;
+                // That the table was refused is what counts; an upload that stays is the lifecycle rule's.
+                drop(prepared.discard(&self.lake).await);
                 return Err(refused.into());
             }
         }
@@ -241,16 +245,10 @@ impl Backfill {
 async fn unreadable(source: &LocalSource) -> Option<Failed> {
     let error = tokio::fs::File::open(&source.path).await.err()?;
     let error = LoadError::Stage(StageError::Read {
-        source_index: 0,
         name: source.name.to_string(),
         source: error,
     });
-    Some(Failed {
-        source: source.name.to_string(),
-        code: error.code().to_owned(),
-        message: chain(&error),
-        transient: error.is_transient(),
-    })
+    Some(error.of(source))
 }
 
 fn add(summary: &mut Summary, loaded: Loaded) {

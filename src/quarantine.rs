@@ -225,3 +225,50 @@ impl<W: Write> QuarantineWriter<W> {
         written
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn few_lines_and_many_read_back_as_they_were_written() {
+        let source = SourceRef {
+            bucket: None,
+            key: "raw/a",
+            version_id: None,
+            etag: "1",
+            last_modified: "2019-10-12T02:00:00Z".into(),
+        };
+        for lines in [0, 1, 5_000] {
+            let mut writer = QuarantineWriter::new(Vec::new());
+            let mut expected = String::new();
+            for line in 0..lines {
+                let entry = Entry {
+                    error_code: Code::JsonSyntax.as_str(),
+                    error_message: "not JSON",
+                    raw_data: raw_data(b"oops"),
+                    raw_data_truncated: false,
+                    attempts_made: 1,
+                    arrival_timestamp: 0,
+                    source: &source,
+                    offset: line,
+                    length: 4,
+                    offset_in: OffsetIn::Decompressed,
+                    record: Some(line + 1),
+                    table: None,
+                    column: None,
+                };
+                expected += &format!("{}\n", serde_json::to_string(&entry).unwrap());
+                writer.write(&entry).unwrap();
+            }
+            let packed = writer.finish().unwrap();
+            let mut read = String::new();
+            flate2::bufread::MultiGzDecoder::new(packed.as_slice())
+                .read_to_string(&mut read)
+                .unwrap();
+            assert!(read == expected, "{lines} lines");
+        }
+    }
+}

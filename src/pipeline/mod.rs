@@ -77,8 +77,6 @@ pub enum StageError {
     /// A source could not be read.
     #[error("read {name}")]
     Read {
-        /// Place of the source in the job.
-        source_index: usize,
         /// Its name.
         name: String,
         /// Why.
@@ -87,8 +85,6 @@ pub enum StageError {
     /// A source is not what was listed.
     #[error("{name} {what}; run again when nobody writes to it")]
     Changed {
-        /// Place of the source in the job.
-        source_index: usize,
         /// Its name.
         name: String,
         /// What is different.
@@ -113,9 +109,9 @@ pub enum StageError {
 
 impl StageError {
     /// The source it is about, where it is about one: the others of its job can be loaded without it.
-    pub fn source_index(&self) -> Option<usize> {
+    pub fn source_name(&self) -> Option<&str> {
         match self {
-            Self::Read { source_index, .. } | Self::Changed { source_index, .. } => Some(*source_index),
+            Self::Read { name, .. } | Self::Changed { name, .. } => Some(name),
             Self::Rows(_) | Self::Store(_) | Self::Spool(_) | Self::Stopped | Self::Fault(_) => None,
         }
     }

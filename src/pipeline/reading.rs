@@ -76,12 +76,11 @@ fn read(
     progress: &Progress,
 ) -> Result<bool, StageError> {
     let fail = |source| StageError::Read {
-        source_index: index,
         name: file.name.to_string(),
         source,
     };
     let opened = File::open(&file.path).map_err(fail)?;
-    check_unchanged(index, file, &opened)?;
+    check_unchanged(file, &opened)?;
     let again = opened.try_clone().map_err(fail)?;
     let ended = match Inflate::new(opened) {
         Err(InflateError::Source(error)) => return Err(fail(error)),
@@ -95,7 +94,10 @@ fn read(
             let mut seen = 0;
             loop {
                 let next = blocks.next(spare.try_recv().unwrap_or_default());
-                let next = next.map_err(|error| fail(std::io::Error::other(error)))?;
+                let next = next.map_err(|error| match error {
+                    InflateError::Source(error) => fail(error),
+                    damaged @ InflateError::Damaged(_) => fail(std::io::Error::other(damaged)),
+                })?;
                 progress
                     .bytes
                     .fetch_add(blocks.stored_bytes() - seen, Ordering::Relaxed);
@@ -108,13 +110,12 @@ fn read(
             blocks.ended()
         }
     };
-    check_unchanged(index, file, &again)?;
+    check_unchanged(file, &again)?;
     // A stream that is cut is damage only if the object ends there, too.
     let all_read = ended.stored_bytes == file.version.size;
     if !all_read && ended.damage.is_none_or(|damage| damage.kind == DamageKind::Truncated) {
         let what = format!("gave {} of its {} bytes", ended.stored_bytes, file.version.size);
         return Err(StageError::Changed {
-            source_index: index,
             name: file.name.to_string(),
             what,
         });
@@ -122,20 +123,14 @@ fn read(
     Ok(to.send(Ok((index, Step::End(ended)))).is_ok())
 }
 
-fn check_unchanged(index: usize, file: &SourceFile, opened: &File) -> Result<(), StageError> {
+fn check_unchanged(file: &SourceFile, opened: &File) -> Result<(), StageError> {
     let name = || file.name.to_string();
-    let about = opened.metadata().map_err(|source| StageError::Read {
-        source_index: index,
-        name: name(),
-        source,
-    })?;
+    let about = opened
+        .metadata()
+        .map_err(|source| StageError::Read { name: name(), source })?;
     if Version::of_file(&about, None) == file.version {
         return Ok(());
     }
     let what = "was written to after it was listed".to_owned();
-    Err(StageError::Changed {
-        source_index: index,
-        name: name(),
-        what,
-    })
+    Err(StageError::Changed { name: name(), what })
 }

@@ -78,7 +78,6 @@ impl Rejects {
                 code,
                 head,
                 between,
-                ..
             } => {
                 let (code, message) = explain(*code, plan);
                 let length = range.end - range.start;

@@ -283,17 +283,6 @@ impl Column {
         }
     }
 
-    /// Bytes held by the values, about.
-    pub fn byte_size(&self) -> usize {
-        let values = each_plain!(&self.values, v => std::mem::size_of_val(v.as_slice()), else {
-            Values::Bytes { ends, bytes } => ends.len() * 4 + bytes.len(),
-            Values::List { ends, element } => ends.len() * 4 + element.byte_size(),
-            Values::Map { ends, key, value } => ends.len() * 4 + key.byte_size() + value.byte_size(),
-            Values::Struct(members) => members.iter().map(Self::byte_size).sum(),
-        });
-        values + self.validity.flags.len()
-    }
-
     /// Moves all rows into an Arrow array of `data_type` (as [`crate::table::arrow`] gives it), leaving the column empty.
     pub fn take_array(&mut self, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
         let rows = self.len();

@@ -23,6 +23,7 @@ mod unknown;
 
 pub(crate) use reader::explain;
 pub use reader::{Reader, SourceContext};
+pub(crate) use rows::add_unknown;
 pub use rows::{BlockBytes, BlockRows, Rejected, TableRows, TableTally};
 
 use crate::source::frame::FrameLimits;

@@ -49,6 +49,16 @@ struct Refusal {
     at: Option<Where>,
 }
 
+impl Refusal {
+    fn of(reject: Reject, table: Option<usize>) -> Self {
+        Self {
+            reject,
+            table,
+            at: None,
+        }
+    }
+}
+
 /// What of a record does not fit its table.
 pub(super) enum Where {
     /// The column at this place.
@@ -83,15 +93,8 @@ impl Reader {
                     let result = if utf8 {
                         self.record(plan, source, block, begin..end, out)
                     } else {
-                        let found = "bytes that are not UTF-8";
-                        Err(Refusal {
-                            reject: Reject {
-                                code: Code::JsonInvalidUtf8,
-                                found,
-                            },
-                            table: None,
-                            at: None,
-                        })
+                        let (code, found) = (Code::JsonInvalidUtf8, "bytes that are not UTF-8");
+                        Err(Refusal::of(Reject { code, found }, None))
                     };
                     if let Err(refusal) = result {
                         let rejected = refusal.into_rejected(plan, out.read, begin..end);
@@ -130,31 +133,22 @@ impl Reader {
         range: Range<usize>,
         out: &mut BlockRows,
     ) -> Result<(), Refusal> {
-        let refuse = |code, found, table| Refusal {
-            reject: Reject { code, found },
-            table,
-            at: None,
+        let no_table = Reject {
+            code: Code::RouteNoTable,
+            found: "no table whose `route` and `keys` match",
         };
         let table = source
             .router
             .route(block, &self.tape, &mut self.slots, &mut self.buffer)
-            .map_err(|_| Refusal {
-                reject: Reject::DUPLICATE,
-                table: None,
-                at: None,
-            })?
-            .ok_or_else(|| refuse(Code::RouteNoTable, "no table whose `route` and `keys` match", None))?;
+            .map_err(|_| Refusal::of(Reject::DUPLICATE, None))?
+            .ok_or(Refusal::of(no_table, None))?;
         let table_plan = &plan.plans[table];
         self.slots.clear();
         self.slots.resize(table_plan.names.slots(), Slot::Missing);
         let others = table_plan.names.fill(block, &self.tape, 0, &mut self.slots);
         let reading = self
             .event_time(table_plan, &plan.tables.as_slice()[table], source, block)
-            .map_err(|reject| Refusal {
-                reject,
-                table: Some(table),
-                at: None,
-            })?;
+            .map_err(|reject| Refusal::of(reject, Some(table)))?;
         let hour = PartitionHour::containing(reading.instant);
 
         let rows = &mut out.tables[table];

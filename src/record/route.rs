@@ -138,3 +138,32 @@ impl Rule {
         self.values.iter().any(equals)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_standing_twice_matters_only_where_all_else_matches() {
+        let schema = |name: &str, route: &str| {
+            let text = format!("table: {name}\nevent_time: {{ field: t }}\ncolumns: {{ id: int }}\nroute: {route}\n");
+            (format!("{name}.yaml"), text)
+        };
+        let tables = [schema("a", "{ type: a }"), schema("b", "{ kind: k, type: b }")];
+        let tables = Tables::from_sources(tables.to_vec()).unwrap();
+        let router = Router::new(&tables, "key");
+        for (json, expected) in [
+            (r#"{"type":"a"}"#, Ok(Some(0))),
+            (r#"{"type":"b","kind":"k"}"#, Ok(Some(1))),
+            (r#"{"type":"a","kind":1,"kind":2}"#, Ok(Some(0))),
+            (r#"{"type":"b","kind":"k","kind":"k"}"#, Err(DuplicateKey)),
+            (r#"{"type":"a","type":"a"}"#, Err(DuplicateKey)),
+            (r#"{"type":"c"}"#, Ok(None)),
+        ] {
+            let mut tape = Tape::default();
+            tape.read(json.as_bytes(), 0, 9).unwrap();
+            let found = router.route(json.as_bytes(), &tape, &mut Vec::new(), &mut Vec::new());
+            assert_eq!(found, expected, "{json}");
+        }
+    }
+}

@@ -72,13 +72,18 @@ impl TableTally {
     }
 
     pub(super) fn count_unknown(&mut self, name: &str, count: u64) {
-        if let Some(known) = self.unknown.get_mut(name) {
-            *known += count;
-        } else if self.unknown.len() < UNKNOWN_NAMES_MAX {
-            self.unknown.insert(name.to_owned(), count);
-        } else {
-            *self.unknown.entry(OTHER_NAMES.to_owned()).or_default() += count;
-        }
+        add_unknown(&mut self.unknown, name, count);
+    }
+}
+
+/// Adds to the count of an unknown field. Only so many names are kept, also of all jobs of a run together.
+pub(crate) fn add_unknown(counts: &mut BTreeMap<String, u64>, name: &str, count: u64) {
+    if let Some(known) = counts.get_mut(name) {
+        *known += count;
+    } else if counts.len() < UNKNOWN_NAMES_MAX {
+        counts.insert(name.to_owned(), count);
+    } else {
+        *counts.entry(OTHER_NAMES.to_owned()).or_default() += count;
     }
 }
 

@@ -43,11 +43,6 @@ fn hex(text: &[u8]) -> u32 {
     })
 }
 
-/// Adds `text` as a JSON string, quotes included.
-pub fn quote(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("a string is always JSON and memory takes it");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -120,19 +120,20 @@ fn unread_within(below: &[&[String]], bytes: &[u8], tape: &Tape, node: u32, path
     if tape.node(node).kind != Kind::Object || below.iter().any(|steps| steps.is_empty()) {
         return;
     }
-    let key_text = |key: Node| shown(&bytes[key.start as usize..key.end as usize]);
-    // Of keys that differ by case only, the exact one is read.
-    let stands = |step: &str| tape.members(node).any(|(key, _)| key_text(key) == step);
-    for (key, value) in tape.members(node) {
-        let name = key_text(key);
-        let is_read = |step: &str| step == name || step.eq_ignore_ascii_case(&name) && !stands(step);
-        let through = below.iter().filter(|steps| is_read(&steps[0]));
-        let through: Vec<&[String]> = through.map(|steps| &steps[1..]).collect();
-        let path = joined(path, &name);
+    let text = |key: Node| shown(&bytes[key.start as usize..key.end as usize]);
+    let members: Vec<(String, u32)> = tape.members(node).map(|(key, value)| (text(key), value)).collect();
+    // Of keys that differ by case only, the exact one is read. Asked once: there may be a million members.
+    let stands = |step: &str| members.iter().any(|(name, _)| name == step);
+    let below: Vec<(&[String], bool)> = below.iter().map(|steps| (*steps, stands(&steps[0]))).collect();
+    for (name, value) in &members {
+        let is_read = |step: &str, exact: bool| step == name || !exact && step.eq_ignore_ascii_case(name);
+        let through = below.iter().filter(|(steps, exact)| is_read(&steps[0], *exact));
+        let through: Vec<&[String]> = through.map(|(steps, _)| &steps[1..]).collect();
+        let path = joined(path, name);
         if through.is_empty() {
             names.push(path);
         } else {
-            unread_within(&through, bytes, tape, value, &path, names);
+            unread_within(&through, bytes, tape, *value, &path, names);
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use summary::{Failed, SourcesSummary, Summary, TableSummary};
 
 use crate::record::time::TimeForm;
-use crate::record::{BlockBytes, TableTally};
+use crate::record::{BlockBytes, TableTally, add_unknown};
 
 /// Records by what became of them. Every one that was read, or added by a transform, is in exactly one of the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,7 +136,9 @@ impl TableReport {
             time_forms,
         } = other;
         self.outside_projection += outside_projection;
-        add_all(&mut self.unknown, unknown);
+        for (name, count) in unknown {
+            add_unknown(&mut self.unknown, name, *count);
+        }
         add_all(&mut self.set_null, set_null);
         self.cut_time += cut_time;
         self.time_ambiguous += time_ambiguous;

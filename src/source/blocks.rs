@@ -39,8 +39,6 @@ pub enum Block {
         head: Vec<u8>,
         /// Bytes of white space behind it.
         between: u64,
-        /// The stream is broken right behind it.
-        damaged: bool,
     },
     /// No record begins where one should: the whole stream is something else.
     NotJson {
@@ -222,7 +220,6 @@ impl Blocks {
                 break framer.finish().expect("a stretch is open");
             }
         };
-        let damaged = self.damage.is_some() && self.buffer.is_empty();
         // What the framer left behind the stretch is white space, and has been passed.
         let range = start..start + (stretch.range.end - stretch.range.start);
         let between = self.offset - range.end;
@@ -231,7 +228,6 @@ impl Blocks {
             code: stretch.what.err().unwrap_or(BadFrame::TooLarge),
             head,
             between,
-            damaged,
         })
     }
 
@@ -292,4 +288,56 @@ fn has_record(head: &[u8], limits: FrameLimits) -> bool {
     }
     let cut = framer.finish();
     cut.is_some_and(|cut| begins(&cut) && !matches!(cut.what, Err(BadFrame::Syntax | BadFrame::NotAnObject)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    const LIMITS: FrameLimits = FrameLimits {
+        record_bytes_max: 2 << 20,
+        depth_max: 9,
+    };
+
+    fn blocks(text: Vec<u8>) -> Blocks {
+        Blocks::new(Inflate::new(Cursor::new(text)).unwrap(), LIMITS)
+    }
+
+    #[test]
+    fn smaller_blocks_are_the_same_stream_cut_at_lines_of_records() {
+        let line = b"{\"t\":1,\"s\":\"a line of a record\"}\n";
+        let text = line.repeat(100_000);
+        for block_bytes in [1, line.len() - 1, 1000, 50_000, BLOCK_BYTES] {
+            let mut blocks = blocks(text.clone()).with_block_bytes(block_bytes);
+            let mut all = Vec::new();
+            while let Some(block) = blocks.next(Vec::new()).unwrap() {
+                let Block::Bytes { offset, bytes, .. } = block else {
+                    panic!("all of it is records")
+                };
+                assert_eq!(offset, all.len() as u64);
+                let solid = bytes.trim_ascii();
+                assert!(solid.is_empty() || solid.starts_with(b"{") && solid.ends_with(b"}"));
+                let fits = block_bytes < 2 * line.len() || bytes.len() <= block_bytes;
+                assert!(fits, "{} of {block_bytes} bytes", bytes.len());
+                all.extend(bytes);
+            }
+            assert!(all == text, "{block_bytes}");
+        }
+    }
+
+    #[test]
+    fn a_sample_is_not_followed_to_its_end() {
+        let oversized = [b"{\"a\":\"".as_slice(), &vec![b'x'; 20 << 20]].concat();
+        for text in [vec![b'x'; 20 << 20], oversized] {
+            let mut sampled = blocks(text.clone()).sampled();
+            let block = sampled.next(Vec::new()).unwrap().unwrap();
+            assert!(!matches!(block, Block::Bytes { .. }));
+            assert!(sampled.stored_bytes() < 5 << 20, "{}", sampled.stored_bytes());
+            let mut followed = blocks(text.clone());
+            followed.next(Vec::new()).unwrap();
+            assert_eq!(followed.stored_bytes(), text.len() as u64);
+        }
+    }
 }

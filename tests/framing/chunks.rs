@@ -64,9 +64,8 @@ fn stretches_of_blocks(text: &[u8], blocks: &[Block], limits: FrameLimits) -> Ve
                 code,
                 head,
                 between,
-                damaged,
             } => {
-                assert_eq!((range.start, *damaged), (end, false));
+                assert_eq!(range.start, end);
                 assert!(text[range.start as usize..].starts_with(head));
                 assert_eq!(head.len(), KEPT_BYTES_MAX.min((range.end - range.start) as usize));
                 end = range.end + between;

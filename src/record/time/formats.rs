@@ -66,15 +66,6 @@ impl TimeFormats {
         })
     }
 
-    /// The same zone with `rfc3339` as the only format: what a strict column reads.
-    #[must_use]
-    pub fn rfc3339_only(&self) -> Self {
-        Self {
-            formats: vec![Format::Rfc3339],
-            zone: self.zone,
-        }
-    }
-
     /// Whether an `epoch_*` format is named. `auto` names none, although it reads numbers.
     #[must_use]
     pub fn has_epoch(&self) -> bool {
