@@ -12,12 +12,14 @@ use std::sync::Arc;
 use criterion::{BatchSize, Criterion, Throughput};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use lakebed::backfill::{Backfill, plan};
 use lakebed::job::lake::Lake;
+use lakebed::load::{Loader, plan};
 use lakebed::pipeline::{Progress, Stager};
 use lakebed::report::Summary;
 use lakebed::settings::{Flags, Settings};
-use lakebed::source::local::{self, Selection};
+use lakebed::source::listing::{Selection, pack};
+use lakebed::source::local;
+use lakebed::source::raw::RawObjects;
 use lakebed::store::FolderStore;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -81,7 +83,8 @@ fn new_lake() -> TempDir {
 
 /// Rows loaded.
 fn backfill(runtime: &Runtime, shape: Shape, raw: &Path, lake: &TempDir) -> u64 {
-    let settings = Settings::read(&Flags::new(), std::iter::empty(), None).expect("the defaults are sound");
+    let settings =
+        Settings::read(&Flags::new(), &Flags::new(), std::iter::empty(), None).expect("the defaults are sound");
     let tables = shape.tables();
     let listing = local::list(&[raw.to_owned()], &Selection::default()).expect("the folder is there");
     let store = FolderStore::open(lake.path()).expect("the folder is there");
@@ -95,15 +98,17 @@ fn backfill(runtime: &Runtime, shape: Shape, raw: &Path, lake: &TempDir) -> u64 
             shape.plan(),
             Arc::new(tables.clone()),
             lake.clone(),
+            RawObjects::default(),
             runtime.handle().clone(),
             MEMORY,
             settings.spill_dir.clone(),
             Some(ARRIVAL_S),
             Arc::clone(&progress),
         );
-        let jobs = local::pack(listing.sources, settings.job_bytes);
-        let backfill = Backfill::new(lake, plan(&tables, &settings, Some(ARRIVAL_S)), stager, progress);
-        backfill.run(jobs, 1, &mut summary).await;
+        let jobs = pack(listing.sources, settings.job_bytes);
+        let plan = plan(&tables, &settings, Some(ARRIVAL_S));
+        let loader = Arc::new(Loader::new(lake, RawObjects::default(), plan, stager, progress));
+        loader.run(jobs, 1, &mut summary, &mut |_, _| {}).await;
     });
     assert!(summary.failed.is_empty(), "{:?}", summary.failed);
     summary.records.rows

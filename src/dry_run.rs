@@ -2,18 +2,21 @@
 //! nothing.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 
 use serde::Serialize;
+use tokio::runtime::Handle;
 
 use crate::job::LakeError;
-use crate::job::claim::owner;
+use crate::job::claim::owners;
 use crate::job::lake::Lake;
+use crate::load::chain;
 use crate::quarantine::Code;
 use crate::record::{BlockRows, Reader, RecordPlan, SourceContext, explain};
 use crate::source::blocks::{Block, Blocks};
-use crate::source::inflate::{Inflate, InflateError};
-use crate::source::local::{Listing, LocalSource};
+use crate::source::frame::FrameLimits;
+use crate::source::inflate::{Damage, Inflate, InflateError};
+use crate::source::listing::{Listing, Source};
+use crate::source::raw::{RawObjects, ReadError};
 
 /// Most objects that are sampled.
 const SAMPLED_MAX: usize = 20;
@@ -67,7 +70,7 @@ pub async fn dry_run(
     lake: &Lake,
     lake_name: String,
     listing: &Listing,
-    plan: &RecordPlan,
+    (raw, plan): (&RawObjects, &RecordPlan),
     arrival_s: Option<i64>,
 ) -> Result<DryRun, LakeError> {
     let mut result = DryRun {
@@ -81,13 +84,15 @@ pub async fn dry_run(
         to_do: Vec::new(),
         sample: Sample::default(),
     };
-    for source in &listing.sources {
-        match owner(lake, &source.name).await? {
+    let names = listing.sources.iter().map(|source| source.name.clone()).collect();
+    for (source, owner) in listing.sources.iter().zip(owners(lake, names).await?) {
+        match owner {
             Some(owner) if owner.version == source.version => result.already += 1,
             Some(_) => result.overwritten.push(source.name.to_string()),
             None => {
                 if result.to_do.len() < SAMPLED_MAX {
-                    result.sample.add(plan, source, arrival_s);
+                    let block = first_block(raw.clone(), source.clone(), plan.limits()).await;
+                    result.sample.add(plan, source, arrival_s, block);
                 }
                 result.to_do.push(ToDo {
                     source: source.name.to_string(),
@@ -99,25 +104,45 @@ pub async fn dry_run(
     Ok(result)
 }
 
+/// The first MiB of an object, cut behind its last whole record, and what is wrong with it so far.
+type FirstBlock = (Option<Block>, Option<Damage>);
+
+async fn first_block(raw: RawObjects, source: Source, limits: FrameLimits) -> Result<FirstBlock, ReadError> {
+    let runtime = Handle::current();
+    let reading = tokio::task::spawn_blocking(move || {
+        let mut reader = raw.read(&runtime, std::slice::from_ref(&source), 0);
+        let opened = reader.open(&source)?;
+        let stream = match Inflate::with_hint(opened.stored, &opened.hint) {
+            Ok(stream) => stream,
+            Err(InflateError::Damaged(damage)) => return Ok((None, Some(damage))),
+            Err(InflateError::Source(error)) => return Err(error.into()),
+        };
+        let mut blocks = Blocks::new(stream, limits).sampled();
+        let block = blocks.next(Vec::new()).map_err(|error| match error {
+            InflateError::Source(error) => error.into(),
+            damaged @ InflateError::Damaged(_) => ReadError::Io(std::io::Error::other(damaged)),
+        })?;
+        Ok((block, blocks.ended().damage))
+    });
+    reading.await.unwrap_or_else(|ended| match ended.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(cancelled) => unreachable!("reading is not cancelled: {cancelled}"),
+    })
+}
+
 impl Sample {
-    fn add(&mut self, plan: &RecordPlan, source: &LocalSource, arrival_s: Option<i64>) {
+    fn add(
+        &mut self,
+        plan: &RecordPlan,
+        source: &Source,
+        arrival_s: Option<i64>,
+        block: Result<FirstBlock, ReadError>,
+    ) {
         self.objects += 1;
-        let block = File::open(&source.path)
-            .map_err(|error| error.to_string())
-            .and_then(|file| {
-                let stream = match Inflate::new(file) {
-                    Ok(stream) => stream,
-                    Err(InflateError::Damaged(damage)) => return Ok((None, Some(damage))),
-                    Err(InflateError::Source(error)) => return Err(error.to_string()),
-                };
-                let mut blocks = Blocks::new(stream, plan.limits()).sampled();
-                let block = blocks.next(Vec::new()).map_err(|error| error.to_string())?;
-                Ok((block, blocks.ended().damage))
-            });
         let (block, damage) = match block {
             Ok(found) => found,
             Err(error) => {
-                self.unreadable.insert(source.name.to_string(), error);
+                self.unreadable.insert(source.name.to_string(), chain(&error));
                 return;
             }
         };

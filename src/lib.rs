@@ -23,6 +23,8 @@ pub mod encode;
 
 pub mod quarantine;
 
+pub mod s3;
+
 pub mod store;
 
 pub mod job;
@@ -31,7 +33,17 @@ pub mod pipeline;
 
 pub mod report;
 
-pub mod backfill;
+pub mod load;
+
+pub mod place;
+
+pub mod engine;
+
+pub mod door;
+
+pub mod function;
+
+pub mod emf;
 
 pub mod settings;
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::door::RawPrefixes;
 use crate::source::frame::FrameLimits;
 
 /// Where a value comes from.
@@ -72,6 +73,22 @@ const KNOWN: &[Known] = &[
         flag: None,
         default: None,
     },
+    Known {
+        name: "LAKEBED_RAW",
+        flag: None,
+        default: None,
+    },
+    Known {
+        name: "LAKEBED_EXPECTED_OWNER",
+        flag: None,
+        default: None,
+    },
+    // A caller that does not read which messages failed would drop them: to name them has to be asked for.
+    Known {
+        name: "LAKEBED_PARTIAL_BATCH",
+        flag: None,
+        default: Some("0"),
+    },
 ];
 
 /// What was given on the command line, by the name in the environment.
@@ -94,6 +111,12 @@ pub struct Settings {
     pub job_bytes: u64,
     /// Where what does not fit the memory waits.
     pub spill_dir: PathBuf,
+    /// Below which prefixes the function may read, if given.
+    pub raw: Option<RawPrefixes>,
+    /// The account that buckets have to belong to, if given: 12 digits.
+    pub expected_owner: Option<String>,
+    /// Whether a batch's caller reads which messages failed.
+    pub partial_batch: bool,
 }
 
 /// A setting that is not what it should be.
@@ -146,15 +169,18 @@ impl fmt::Display for Origin {
 struct Values(BTreeMap<&'static str, (String, Origin)>);
 
 impl Settings {
-    /// Reads all. `environment` is all of it; `file` is the path and text of `lakebed.yaml`, if there is one.
+    /// Reads all. `environment` is all of it; `file` is the path and text of `lakebed.yaml`, if there is one; `defaults`
+    /// stand before the usual ones.
     pub fn read(
+        defaults: &Flags,
         flags: &Flags,
         environment: impl Iterator<Item = (String, String)>,
         file: Option<(&str, &str)>,
     ) -> Result<Self, SettingsError> {
         let mut values = Values(BTreeMap::new());
         for Known { name, default, .. } in KNOWN {
-            values.set(name, default.map(str::to_owned), Origin::Default);
+            let default = defaults.get(name).cloned().or_else(|| default.map(str::to_owned));
+            values.set(name, default, Origin::Default);
         }
         if let Some((path, text)) = file {
             for (name, value) in read_file(path, text)? {
@@ -185,6 +211,26 @@ impl Settings {
             spill_dir: values
                 .text("LAKEBED_SPILL_DIR")
                 .map_or_else(std::env::temp_dir, PathBuf::from),
+            raw: values.parsed("LAKEBED_RAW", |text| {
+                RawPrefixes::parse(text).map_err(|error| error.to_string())
+            })?,
+            expected_owner: values.parsed("LAKEBED_EXPECTED_OWNER", |text| {
+                let is_account = text.len() == 12 && text.bytes().all(|c| c.is_ascii_digit());
+                is_account
+                    .then(|| text.to_owned())
+                    .ok_or_else(|| "write the 12 digits of an AWS account".to_owned())
+            })?,
+            partial_batch: values
+                .parsed("LAKEBED_PARTIAL_BATCH", |text| {
+                    match text.to_ascii_lowercase().as_str() {
+                        "1" | "true" => Ok(true),
+                        "0" | "false" => Ok(false),
+                        _ => {
+                            Err("write 1, where the event source mapping reports batch item failures, or 0".to_owned())
+                        }
+                    }
+                })?
+                .unwrap_or(false),
         })
     }
 
@@ -210,6 +256,23 @@ impl Values {
             .get(name)
             .map(|(value, _)| value.clone())
             .filter(|value| !value.is_empty())
+    }
+
+    /// Nothing where it is not given, or empty.
+    fn parsed<T>(
+        &self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, SettingsError> {
+        let Some((value, origin)) = self.0.get(name).filter(|(value, _)| !value.is_empty()) else {
+            return Ok(None);
+        };
+        parse(value).map(Some).map_err(|why| SettingsError::Wrong {
+            name,
+            value: value.clone(),
+            origin: origin.to_string(),
+            why,
+        })
     }
 
     fn bytes(&self, name: &'static str, range: std::ops::RangeInclusive<u64>) -> Result<u64, SettingsError> {
@@ -277,6 +340,7 @@ fn read_file(path: &str, text: &str) -> Result<Vec<(&'static str, String)>, Sett
         match value {
             serde_json::Value::String(text) => Ok((known, text)),
             serde_json::Value::Number(number) => Ok((known, number.to_string())),
+            serde_json::Value::Bool(value) => Ok((known, value.to_string())),
             _ => Err(fail(format!("`{name}` is neither text nor a number"))),
         }
     };
@@ -318,7 +382,8 @@ mod tests {
         let env = env
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Settings::read(&flags, env, file.map(|text| ("lakebed.yaml", text))).map_err(|error| error.to_string())
+        Settings::read(&Flags::new(), &flags, env, file.map(|text| ("lakebed.yaml", text)))
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -352,6 +417,13 @@ mod tests {
             (("LAKEBED_MEMROY", "1GiB"), None, "did you mean LAKEBED_MEMORY?"),
             (("LAKEBED_JOBS", "0"), None, "from 1 to 1024"),
             (("LAKEBED_DEPTH_MAX", "-1"), None, "LAKEBED_DEPTH_MAX"),
+            (
+                ("LAKEBED_RAW", "raw/a"),
+                None,
+                "LAKEBED_RAW is \"raw/a\" (from the environment)",
+            ),
+            (("LAKEBED_EXPECTED_OWNER", "1234"), None, "the 12 digits"),
+            (("LAKEBED_PARTIAL_BATCH", "yes"), None, "write 1, where"),
             (
                 ("X", ""),
                 Some("memroy: 1GiB"),

@@ -100,6 +100,18 @@ pub async fn look(lake: &Lake, name: &SourceName, sources: &impl Sources) -> Res
     })
 }
 
+/// Looks at many sources, some at a time. The answers are in the order of the names.
+pub async fn look_all<S>(lake: &Lake, names: Vec<SourceName>, sources: &S) -> Result<Vec<Look>, LakeError>
+where
+    S: Sources + Clone + 'static,
+{
+    let looks = names.into_iter().map(|name| {
+        let (lake, sources) = (lake.clone(), sources.clone());
+        async move { look(&lake, &name, &sources).await }
+    });
+    in_order(looks).await
+}
+
 /// The done job that owns a source, as the lake stands: nothing is settled, nothing written. A job without an outcome counts
 /// as none.
 pub async fn owner(lake: &Lake, name: &SourceName) -> Result<Option<Owner>, LakeError> {
@@ -111,6 +123,28 @@ pub async fn owner(lake: &Lake, name: &SourceName) -> Result<Option<Owner>, Lake
         Some(State::Dead) => was,
         None => None,
     })
+}
+
+/// The same of many sources, some at a time, in their order.
+pub async fn owners(lake: &Lake, names: Vec<SourceName>) -> Result<Vec<Option<Owner>>, LakeError> {
+    let all = names.into_iter().map(|name| {
+        let lake = lake.clone();
+        async move { owner(&lake, &name).await }
+    });
+    in_order(all).await
+}
+
+/// Runs futures some at a time; their results are in the order of the futures.
+async fn in_order<T: Send + 'static, F>(futures: impl Iterator<Item = F>) -> Result<Vec<T>, LakeError>
+where
+    F: Future<Output = Result<T, LakeError>> + Send + 'static,
+{
+    let placed = futures
+        .enumerate()
+        .map(|(place, future)| async move { Ok((place, future.await?)) });
+    let mut results = some_at_a_time(placed, |_| true).await?;
+    results.sort_by_key(|(place, _)| *place);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 
 /// Whether all claims of a job are in place.

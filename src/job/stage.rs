@@ -9,6 +9,7 @@ use super::claim::{Claim, Owner};
 use super::identity::{JobId, Naming, Plan, SourceName, Version};
 use super::lake::Lake;
 use super::{LakeError, some_at_a_time};
+use crate::source::listing::Source;
 use crate::store::{Body, Checksum, LakeKey, Part, UploadId};
 
 /// From this size a file is an upload; smaller ones travel in the intent.
@@ -29,6 +30,16 @@ pub struct JobSource {
     /// The done job that owned the source then, which this one replaces. Nothing for a free source.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub was: Option<Owner>,
+}
+
+impl JobSource {
+    /// What is to be read.
+    pub fn source(&self) -> Source {
+        Source {
+            name: self.name.clone(),
+            version: self.version.clone(),
+        }
+    }
 }
 
 /// Source versions that are read together, with one plan, over what was claimed before.

@@ -24,15 +24,17 @@ use rayon::prelude::*;
 use tokio::runtime::Handle;
 
 use crate::job::lake::Lake;
-use crate::job::stage::{Job, PreparedFile};
+use crate::job::stage::{Job, JobSource, PreparedFile};
 use crate::partition::buckets::{BucketError, BucketMemory, Buckets};
 use crate::record::{BlockRows, Reader, RecordPlan, SourceContext, TableTally};
 use crate::report::{JobReport, SourceReport, TableReport};
 use crate::source::blocks::{BLOCK_BYTES, Block};
+use crate::source::listing::Source;
+use crate::source::raw::{RawObjects, ReadError};
 use crate::store::StoreError;
 use crate::table::Tables;
 use outputs::JobOutputs;
-use reading::{FromReader, SourceFile, Step};
+use reading::{Arrived, FromReader, Step};
 use rejects::Rejects;
 
 /// What staging needs besides the job.
@@ -40,6 +42,7 @@ pub struct Stager {
     plan: RecordPlan,
     tables: Arc<Tables>,
     lake: Lake,
+    raw: RawObjects,
     runtime: Handle,
     /// Bytes of memory for one job.
     memory: usize,
@@ -80,15 +83,7 @@ pub enum StageError {
         /// Its name.
         name: String,
         /// Why.
-        source: io::Error,
-    },
-    /// A source is not what was listed.
-    #[error("{name} {what}; run again when nobody writes to it")]
-    Changed {
-        /// Its name.
-        name: String,
-        /// What is different.
-        what: String,
+        source: ReadError,
     },
     /// Rows could not be gathered or encoded.
     #[error(transparent)]
@@ -111,7 +106,7 @@ impl StageError {
     /// The source it is about, where it is about one: the others of its job can be loaded without it.
     pub fn source_name(&self) -> Option<&str> {
         match self {
-            Self::Read { name, .. } | Self::Changed { name, .. } => Some(name),
+            Self::Read { name, .. } => Some(name),
             Self::Rows(_) | Self::Store(_) | Self::Spool(_) | Self::Stopped | Self::Fault(_) => None,
         }
     }
@@ -119,8 +114,8 @@ impl StageError {
     /// Whether a later attempt may succeed without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Read { source, .. } => source.kind() != io::ErrorKind::PermissionDenied,
-            Self::Changed { .. } | Self::Stopped => true,
+            Self::Read { source, .. } => source.is_transient(),
+            Self::Stopped => true,
             Self::Store(error) => error.is_transient(),
             Self::Rows(_) | Self::Spool(_) | Self::Fault(_) => false,
         }
@@ -155,6 +150,7 @@ impl Stager {
         plan: RecordPlan,
         tables: Arc<Tables>,
         lake: Lake,
+        raw: RawObjects,
         runtime: Handle,
         memory: usize,
         spill_dir: PathBuf,
@@ -165,12 +161,18 @@ impl Stager {
             plan,
             tables,
             lake,
+            raw,
             runtime,
             memory,
             spill_dir,
             arrival_s,
             progress,
         }
+    }
+
+    /// How records are read.
+    pub fn plan(&self) -> &RecordPlan {
+        &self.plan
     }
 
     /// The tables that records are read into.
@@ -204,37 +206,41 @@ impl Stager {
     }
 
     fn stage_into(&self, job: &Job, buckets: Buckets<JobOutputs>) -> Result<Staged, StageError> {
-        let files: Vec<SourceFile> = job
-            .sources()
-            .iter()
-            .map(|source| SourceFile::new(source, self.arrival_s))
+        let sources: Vec<Source> = job.sources().iter().map(JobSource::source).collect();
+        let reader = self.raw.read(&self.runtime, &sources, self.memory as u64 / 8);
+        let arrived: Vec<Arrived> = sources
+            .into_iter()
+            .map(|source| Arrived {
+                arrival_s: self.arrival_s.unwrap_or(source.version.last_modified_s),
+                source,
+            })
             .collect();
         let mut state = InOrder {
             plan: &self.plan,
             progress: &self.progress,
-            contexts: files
+            contexts: arrived
                 .iter()
-                .map(|f| SourceContext::new(&self.plan, &f.name.key, f.arrival_s))
+                .map(|a| SourceContext::new(&self.plan, &a.source.name.key, a.arrival_s))
                 .collect(),
             buckets,
             rejects: Rejects::default(),
-            sources: vec![SourceReport::default(); files.len()],
+            sources: vec![SourceReport::default(); arrived.len()],
             tallies: vec![TableTally::default(); self.tables.as_slice().len()],
         };
         let (to_staging, from_reader) = mpsc::sync_channel(reading::READ_AHEAD);
         let (to_reader, spare) = mpsc::channel();
         std::thread::scope(|scope| {
             // Moved in, so that the reader ends when nobody listens any more.
-            let (files, progress) = (&files, &*self.progress);
+            let (arrived, progress) = (&arrived, &*self.progress);
             let limits = (self.plan.limits(), self.plan.block_bytes());
-            scope.spawn(move || reading::read_all(files, limits, &to_staging, &spare, progress));
-            state.waves(files, from_reader, to_reader)
+            scope.spawn(move || reading::read_all(reader, arrived, limits, &to_staging, &spare, progress));
+            state.waves(arrived, from_reader, to_reader)
         })?;
-        self.finish(state, &files)
+        self.finish(state, &arrived)
     }
 
     /// All sources have been read to their end: writes what is left and proves the sums.
-    fn finish(&self, state: InOrder<'_>, files: &[SourceFile]) -> Result<Staged, StageError> {
+    fn finish(&self, state: InOrder<'_>, arrived: &[Arrived]) -> Result<Staged, StageError> {
         let InOrder {
             buckets,
             rejects,
@@ -248,11 +254,11 @@ impl Stager {
             quarantined,
             ..JobReport::default()
         };
-        for (source, file) in sources.iter().zip(files) {
+        for (source, arrived) in sources.iter().zip(arrived) {
             if !source.records.is_sound() || !source.bytes.is_sound() {
                 return Err(StageError::Fault(format!(
                     "the counts of {} do not add up: {source:?}",
-                    file.name
+                    arrived.source.name
                 )));
             }
             report.records.add(&source.records);
@@ -301,7 +307,7 @@ impl InOrder<'_> {
     /// Takes steps from the reader, parses the blocks of some at a time and hands all on in their order.
     fn waves(
         &mut self,
-        files: &[SourceFile],
+        arrived: &[Arrived],
         reader: Receiver<FromReader>,
         spare: Sender<Vec<u8>>,
     ) -> Result<(), StageError> {
@@ -335,9 +341,12 @@ impl InOrder<'_> {
             }
             let now = std::mem::take(&mut parsed);
             let (next, used) = if threads > 1 {
-                rayon::join(|| parse(plan, &contexts, wave, &mut idle), || self.add_all(files, now))
+                rayon::join(
+                    || parse(plan, &contexts, wave, &mut idle),
+                    || self.add_all(arrived, now),
+                )
             } else {
-                let used = self.add_all(files, now);
+                let used = self.add_all(arrived, now);
                 (parse(plan, &contexts, wave, &mut idle), used)
             };
             parsed = next;
@@ -352,12 +361,13 @@ impl InOrder<'_> {
     }
 
     /// Adds what the steps gave, in their order; gives back what can be used again.
-    fn add_all(&mut self, files: &[SourceFile], steps: Vec<Parsed>) -> Result<Vec<Used>, StageError> {
+    fn add_all(&mut self, arrived: &[Arrived], steps: Vec<Parsed>) -> Result<Vec<Used>, StageError> {
         let mut used = Vec::with_capacity(steps.len());
         for Parsed { source, step, tools } in steps {
-            let about = (source, &files[source]);
+            let about = (source, &arrived[source]);
             let report = &mut self.sources[source];
             match (step, tools) {
+                (Step::Begin(version_id), _) => self.rejects.begin(version_id),
                 (Step::End(ended), _) => self.rejects.end(about, ended, (report, self.buckets.outputs()))?,
                 (Step::Block(block), tools) => {
                     let (reader, mut rows) = tools.unwrap_or_else(|| new_tools(self.plan));

@@ -1,64 +1,54 @@
 //! The reader thread: the sources of a job one after another, decompressed and cut into blocks.
 
-use std::fs::File;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use super::{Progress, StageError};
-use crate::job::identity::{SourceName, Version};
-use crate::job::stage::JobSource;
 use crate::source::blocks::{Block, Blocks, Ended};
 use crate::source::frame::FrameLimits;
 use crate::source::inflate::{DamageKind, Inflate, InflateError};
+use crate::source::listing::Source;
+use crate::source::raw::{JobReader, ReadError};
 
 /// Blocks read ahead of those that are being parsed.
 pub(super) const READ_AHEAD: usize = 2;
 
-/// A local file that is a source of the job.
-#[derive(Debug)]
-pub(super) struct SourceFile {
-    pub name: SourceName,
-    pub version: Version,
-    pub arrival_s: i64,
-    path: PathBuf,
-}
-
 /// What the reader hands over, in order.
 pub(super) enum Step {
+    /// A source begins, which has this version id in a versioned bucket.
+    Begin(Option<String>),
     Block(Block),
     End(Ended),
+}
+
+/// A source of the job, and when it arrived.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub source: Source,
+    /// Seconds since 1970.
+    pub arrival_s: i64,
 }
 
 /// A step of the source at this place in the job, or why there are no more.
 pub(super) type FromReader = Result<(usize, Step), StageError>;
 
-impl SourceFile {
-    pub(super) fn new(source: &JobSource, arrival_s: Option<i64>) -> Self {
-        Self {
-            path: source.name.path().unwrap_or_default(),
-            arrival_s: arrival_s.unwrap_or(source.version.last_modified_s),
-            name: source.name.clone(),
-            version: source.version.clone(),
-        }
-    }
-}
-
 /// Reads all sources; ends early where nobody listens any more.
 pub(super) fn read_all(
-    files: &[SourceFile],
+    mut reader: JobReader,
+    sources: &[Arrived],
     (limits, block_bytes): (FrameLimits, usize),
     to: &SyncSender<FromReader>,
     spare: &Receiver<Vec<u8>>,
     progress: &Progress,
 ) {
-    for (index, file) in files.iter().enumerate() {
-        match read(index, file, (limits, block_bytes), to, spare, progress) {
+    for (index, Arrived { source, .. }) in sources.iter().enumerate() {
+        match read(&mut reader, (index, source), (limits, block_bytes), to, spare, progress) {
             Ok(true) => {}
             Ok(false) => return,
             Err(error) => {
+                let name = source.name.to_string();
                 // Where nobody listens, nobody needs to know.
-                drop(to.send(Err(error)));
+                drop(to.send(Err(StageError::Read { name, source: error })));
                 return;
             }
         }
@@ -68,22 +58,20 @@ pub(super) fn read_all(
 
 /// False where nobody listens any more.
 fn read(
-    index: usize,
-    file: &SourceFile,
+    reader: &mut JobReader,
+    (index, source): (usize, &Source),
     (limits, block_bytes): (FrameLimits, usize),
     to: &SyncSender<FromReader>,
     spare: &Receiver<Vec<u8>>,
     progress: &Progress,
-) -> Result<bool, StageError> {
-    let fail = |source| StageError::Read {
-        name: file.name.to_string(),
-        source,
-    };
-    let opened = File::open(&file.path).map_err(fail)?;
-    check_unchanged(file, &opened)?;
-    let again = opened.try_clone().map_err(fail)?;
-    let ended = match Inflate::new(opened) {
-        Err(InflateError::Source(error)) => return Err(fail(error)),
+) -> Result<bool, ReadError> {
+    let mut opened = reader.open(source)?;
+    let watched = opened.watch();
+    if to.send(Ok((index, Step::Begin(opened.version_id.take())))).is_err() {
+        return Ok(false);
+    }
+    let ended = match Inflate::with_hint(opened.stored, &opened.hint) {
+        Err(InflateError::Source(error)) => return Err(error.into()),
         Err(InflateError::Damaged(damage)) => Ended {
             bytes: 0,
             stored_bytes: damage.offset,
@@ -95,8 +83,8 @@ fn read(
             loop {
                 let next = blocks.next(spare.try_recv().unwrap_or_default());
                 let next = next.map_err(|error| match error {
-                    InflateError::Source(error) => fail(error),
-                    damaged @ InflateError::Damaged(_) => fail(std::io::Error::other(damaged)),
+                    InflateError::Source(error) => error.into(),
+                    damaged @ InflateError::Damaged(_) => ReadError::Io(std::io::Error::other(damaged)),
                 })?;
                 progress
                     .bytes
@@ -110,27 +98,12 @@ fn read(
             blocks.ended()
         }
     };
-    check_unchanged(file, &again)?;
+    watched.check(source)?;
     // A stream that is cut is damage only if the object ends there, too.
-    let all_read = ended.stored_bytes == file.version.size;
+    let all_read = ended.stored_bytes == source.version.size;
     if !all_read && ended.damage.is_none_or(|damage| damage.kind == DamageKind::Truncated) {
-        let what = format!("gave {} of its {} bytes", ended.stored_bytes, file.version.size);
-        return Err(StageError::Changed {
-            name: file.name.to_string(),
-            what,
-        });
+        let what = format!("gave {} of its {} bytes", ended.stored_bytes, source.version.size);
+        return Err(ReadError::Changed(what));
     }
     Ok(to.send(Ok((index, Step::End(ended)))).is_ok())
-}
-
-fn check_unchanged(file: &SourceFile, opened: &File) -> Result<(), StageError> {
-    let name = || file.name.to_string();
-    let about = opened
-        .metadata()
-        .map_err(|source| StageError::Read { name: name(), source })?;
-    if Version::of_file(&about, None) == file.version {
-        return Ok(());
-    }
-    let what = "was written to after it was listed".to_owned();
-    Err(StageError::Changed { name: name(), what })
 }

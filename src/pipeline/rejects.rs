@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use super::StageError;
 use super::outputs::{JobOutputs, OutputFile};
-use super::reading::SourceFile;
+use super::reading::Arrived;
 use crate::partition::buckets::RowsOf;
 use crate::quarantine::{Code, Entry, OffsetIn, QuarantineWriter, SourceRef, raw_data};
 use crate::record::{BlockRows, RecordPlan, explain};
@@ -26,6 +26,8 @@ pub(super) struct Rejects {
     codes: BTreeMap<String, u64>,
     /// The record that a broken stream broke off in.
     tail: Vec<u8>,
+    /// Of the source that is being read.
+    version_id: Option<String>,
 }
 
 /// What an entry says besides its source.
@@ -41,11 +43,16 @@ struct Rejection<'a> {
 }
 
 impl Rejects {
+    /// A source begins.
+    pub(super) fn begin(&mut self, version_id: Option<String>) {
+        self.version_id = version_id;
+    }
+
     /// Adds what a block of the source at place `index` gave, and counts it.
     pub(super) fn add(
         &mut self,
         plan: &RecordPlan,
-        (index, file): (usize, &SourceFile),
+        (index, file): (usize, &Arrived),
         block: &Block,
         rows: &mut BlockRows,
         (report, outputs): (&mut SourceReport, &JobOutputs),
@@ -104,11 +111,11 @@ impl Rejects {
     /// The source at place `index` has ended: a broken stream is one entry.
     pub(super) fn end(
         &mut self,
-        (index, file): (usize, &SourceFile),
+        (index, file): (usize, &Arrived),
         ended: Ended,
         (report, outputs): (&mut SourceReport, &JobOutputs),
     ) -> Result<(), StageError> {
-        report.bytes.stored = file.version.size;
+        report.bytes.stored = file.source.version.size;
         report.bytes.decompressed = ended.bytes;
         // An object that holds no JSON is one entry already, however it ends.
         let Some(Damage { kind, offset }) = ended.damage.filter(|_| report.damaged.is_none()) else {
@@ -133,7 +140,7 @@ impl Rejects {
                 &message,
                 &tail,
                 offset,
-                file.version.size - offset.min(file.version.size),
+                file.source.version.size - offset.min(file.source.version.size),
             )
         };
         self.write((index, file), &rejection, (report, outputs))
@@ -141,17 +148,17 @@ impl Rejects {
 
     fn write(
         &mut self,
-        (index, file): (usize, &SourceFile),
+        (index, file): (usize, &Arrived),
         rejection: &Rejection<'_>,
         (report, outputs): (&mut SourceReport, &JobOutputs),
     ) -> Result<(), StageError> {
         let arrival = DateTime::from_timestamp(file.arrival_s, 0).unwrap_or_default();
         let date = arrival.date_naive().to_string();
         let source = SourceRef {
-            bucket: file.name.bucket.as_deref(),
-            key: &file.name.key,
-            version_id: None,
-            etag: &file.version.etag,
+            bucket: file.source.name.bucket.as_deref(),
+            key: &file.source.name.key,
+            version_id: self.version_id.as_deref(),
+            etag: &file.source.version.etag,
             last_modified: arrival.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         };
         report.records.read += 1;

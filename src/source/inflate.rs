@@ -187,6 +187,14 @@ fn padding(from: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
+/// TEMP
+#[derive(Clone, Debug, Default)]
+pub struct Hint {
+    /// x
+    pub content_encoding: Option<String>,
+    /// x
+    pub name: String,
+}
 /// The decompressed stream of one object.
 pub struct Inflate {
     from: Box<dyn BufRead + Send>,
@@ -236,6 +244,10 @@ impl Inflate {
         unreachable!("the number of layers is bounded")
     }
 
+    /// TEMP
+    pub fn with_hint(stored: impl Read + Send + 'static, _: &Hint) -> Result<Self, InflateError> {
+        Self::new(stored)
+    }
     /// Reads up to `bytes` more, fewer only at the end of the stream. What came before an error is in `out` as well.
     pub fn read(&mut self, out: &mut Vec<u8>, bytes: usize) -> Result<usize, InflateError> {
         let before = out.len();

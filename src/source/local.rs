@@ -1,51 +1,15 @@
-//! Local files as sources: which there are below what the user named, in what order, and which go into one job.
+//! Local files as sources: which there are below what the user named, and what each is now.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use globset::GlobMatcher;
-
+use super::listing::{Listing, Selection, Source};
+use super::raw::ReadError;
 use crate::job::claim::Sources;
 use crate::job::identity::{SourceName, Version};
 use crate::store::{Pending, StoreError};
-
-/// Most sources of one job.
-pub const JOB_SOURCES_MAX: usize = 1000;
-
-/// A file that is a source, as it was listed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalSource {
-    /// Its name: the canonical path.
-    pub name: SourceName,
-    /// The canonical path.
-    pub path: PathBuf,
-    /// What is there.
-    pub version: Version,
-}
-
-/// Which of the files found are sources.
-#[derive(Clone, Debug, Default)]
-pub struct Selection {
-    /// Modified at or after this time, in seconds since 1970.
-    pub since_s: Option<i64>,
-    /// Modified before this time.
-    pub until_s: Option<i64>,
-    /// Their path below what was named matches.
-    pub glob: Option<GlobMatcher>,
-}
-
-/// What was found.
-#[derive(Clone, Debug, Default)]
-pub struct Listing {
-    /// The sources, sorted by the bytes of their names, each once.
-    pub sources: Vec<LocalSource>,
-    /// Files and folders passed over because their names begin with `.` or `_`.
-    pub hidden: u64,
-    /// Files left out by the selection.
-    pub unselected: u64,
-}
 
 /// A path could not be listed.
 #[derive(Debug, thiserror::Error)]
@@ -69,15 +33,14 @@ pub fn list(roots: &[PathBuf], selection: &Selection) -> Result<Listing, ListErr
             walk(&canonical, &canonical, selection, &mut listing)?;
         } else if about.is_file() {
             let below = PathBuf::from(root.file_name().unwrap_or_default());
-            listing.add(canonical, &below, &about, selection);
+            add(&mut listing, &canonical, &below, &about, selection);
         } else {
             // A pipe or device has no content that could be read again: no second run could know it.
             let why = "it is neither a file nor a folder";
             return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, why)));
         }
     }
-    listing.sources.sort_by(|a, b| a.name.cmp(&b.name));
-    listing.sources.dedup_by(|a, b| a.name == b.name);
+    listing.settle();
     Ok(listing)
 }
 
@@ -112,51 +75,36 @@ fn walk(root: &Path, folder: &Path, selection: &Selection, listing: &mut Listing
             about => about.map_err(fail(&path))?,
         };
         if about.is_file() {
-            listing.add(path, &below, &about, selection);
+            add(listing, &path, &below, &about, selection);
         }
     }
     Ok(())
 }
 
-impl Listing {
-    fn add(&mut self, path: PathBuf, below: &Path, about: &Metadata, selection: &Selection) {
-        let version = Version::of_file(about, None);
-        let modified = version.last_modified_s;
-        let selected = selection.since_s.is_none_or(|since| modified >= since)
-            && selection.until_s.is_none_or(|until| modified < until)
-            && selection.glob.as_ref().is_none_or(|glob| glob.is_match(below));
-        if selected {
-            self.sources.push(LocalSource {
-                name: SourceName::local(&path),
-                path,
-                version,
-            });
-        } else {
-            self.unselected += 1;
-        }
-    }
+fn add(listing: &mut Listing, path: &Path, below: &Path, about: &Metadata, selection: &Selection) {
+    let source = Source {
+        name: SourceName::local(path),
+        version: Version::of_file(about, None),
+    };
+    listing.add(source, &below.to_string_lossy(), selection);
 }
 
-/// Cuts a sorted listing into the sources of each job. A job never spans two folders, and is closed before it has more
-/// than `job_bytes` or 1,000 sources; so which sources make a job depends on the listing alone.
-pub fn pack(sources: Vec<LocalSource>, job_bytes: u64) -> Vec<Vec<LocalSource>> {
-    let mut jobs: Vec<Vec<LocalSource>> = Vec::new();
-    let mut bytes = 0;
-    for source in sources {
-        let fits = jobs
-            .last()
-            .and_then(|job| job.last())
-            .is_some_and(|last| last.path.parent() == source.path.parent())
-            && bytes + source.version.size <= job_bytes
-            && jobs.last().is_some_and(|job| job.len() < JOB_SOURCES_MAX);
-        if !fits {
-            jobs.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += source.version.size;
-        jobs.last_mut().expect("a job was begun").push(source);
+/// Opens a file that is still what was listed, twice: to read it, and to look at it again later.
+pub(super) fn open(source: &Source) -> Result<(File, File), ReadError> {
+    let path = source.name.path().unwrap_or_default();
+    let file = File::open(&path)?;
+    check(&file, &source.version)?;
+    let watched = file.try_clone()?;
+    Ok((file, watched))
+}
+
+/// Whether an open file is still this version.
+pub(super) fn check(file: &File, version: &Version) -> Result<(), ReadError> {
+    if Version::of_file(&file.metadata()?, None) == *version {
+        return Ok(());
     }
-    jobs
+    let what = "was written to after it was listed; run again when nobody writes to it".to_owned();
+    Err(ReadError::Changed(what))
 }
 
 /// The local file system, asked anew each time.

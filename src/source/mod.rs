@@ -3,4 +3,7 @@
 pub mod blocks;
 pub mod frame;
 pub mod inflate;
+pub mod listing;
 pub mod local;
+pub mod raw;
+pub mod s3;

@@ -37,13 +37,26 @@ impl Body {
 
     /// Bytes of the whole body.
     pub fn size(&self) -> u64 {
-        self.0
-            .iter()
-            .map(|piece| match piece {
-                Piece::Memory(bytes) => bytes.len() as u64,
-                Piece::File { range, .. } => range.end.saturating_sub(range.start),
-            })
-            .sum()
+        self.0.iter().map(Piece::size).sum()
+    }
+
+    /// All of it in memory, if it is one piece there already.
+    pub(super) fn as_bytes(&self) -> Option<Bytes> {
+        match self.0.as_slice() {
+            [] => Some(Bytes::new()),
+            [Piece::Memory(bytes)] => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
+    /// All of it in chunks of at most 256 KiB. Blocks where a spool file is read; ends with an error where it is shorter
+    /// than the body says.
+    pub(super) fn chunks(&self) -> Chunks {
+        Chunks {
+            body: self.clone(),
+            piece: 0,
+            at: 0,
+        }
     }
 
     /// Writes all of it. Blocks; fails when a spool file is shorter than the body says.
@@ -65,6 +78,62 @@ impl Body {
             }
         }
         Ok(())
+    }
+}
+
+/// A body, chunk by chunk. None is empty.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    body: Body,
+    piece: usize,
+    /// Bytes of the piece that were given already.
+    at: u64,
+}
+
+impl Iterator for Chunks {
+    type Item = io::Result<Bytes>;
+
+    fn next(&mut self) -> Option<io::Result<Bytes>> {
+        loop {
+            let piece = self.body.0.get(self.piece)?;
+            let rest = piece.size() - self.at;
+            if rest == 0 {
+                self.piece += 1;
+                self.at = 0;
+                continue;
+            }
+            let want = usize::try_from(rest).map_or(COPY_BYTES, |rest| rest.min(COPY_BYTES));
+            let chunk = piece.read(self.at, want);
+            match &chunk {
+                Ok(_) => self.at += want as u64,
+                Err(_) => self.piece = self.body.0.len(),
+            }
+            return Some(chunk);
+        }
+    }
+}
+
+impl Piece {
+    fn size(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File { range, .. } => range.end.saturating_sub(range.start),
+        }
+    }
+
+    /// `len` bytes from `at` on, which are inside the piece.
+    fn read(&self, at: u64, len: usize) -> io::Result<Bytes> {
+        match self {
+            Self::Memory(bytes) => {
+                let at = usize::try_from(at).map_err(io::Error::other)?;
+                Ok(bytes.slice(at..at + len))
+            }
+            Self::File { file, range } => {
+                let mut chunk = vec![0; len];
+                file.read_exact_at(&mut chunk, range.start + at)?;
+                Ok(chunk.into())
+            }
+        }
     }
 }
 
@@ -192,6 +261,11 @@ mod tests {
         assert!(out.out == expected);
         assert_eq!(body.size(), expected.len() as u64);
         assert_eq!(out.finish(), Checksum::of(&expected));
+        let chunks: Vec<Bytes> = body.chunks().collect::<io::Result<_>>().unwrap();
+        assert!(chunks.concat() == expected);
+        assert!(chunks.iter().all(|chunk| (1..=COPY_BYTES).contains(&chunk.len())));
+        let short: Vec<_> = Body::file(Arc::clone(&spool), 599_000..600_001).chunks().collect();
+        assert!(matches!(short[..], [Err(_)]), "a short spool ends with an error");
         assert!(
             Body::file(spool, 0..600_001).write_to(&mut io::sink()).is_err(),
             "a short spool is no success"

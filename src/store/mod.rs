@@ -18,6 +18,7 @@ mod body;
 mod error;
 mod folder;
 mod key;
+mod s3;
 
 use std::future::Future;
 use std::ops::Range;
@@ -31,6 +32,7 @@ pub use body::{Body, Checksum, ChecksumError};
 pub use error::StoreError;
 pub use folder::FolderStore;
 pub use key::{KeyError, LakeKey};
+pub use s3::S3Store;
 
 /// The answer of a store that is still on its way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;

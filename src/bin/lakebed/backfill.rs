@@ -7,24 +7,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, NaiveDate, NaiveTime};
 use globset::GlobBuilder;
-use lakebed::backfill::{Backfill, chain, plan, shape};
 use lakebed::dry_run::dry_run;
-use lakebed::job::lake::{Lake, overlaps, settled_path};
-use lakebed::pipeline::{Progress, Stager};
-use lakebed::record::RecordPlan;
+use lakebed::engine::{Engine, EngineConfig};
+use lakebed::job::lake::settled_path;
+use lakebed::load::chain;
+use lakebed::pipeline::Progress;
+use lakebed::place::Place;
 use lakebed::report::Summary;
+use lakebed::s3::S3;
 use lakebed::settings::{Flags, Settings};
-use lakebed::source::local::{self, Listing, Selection};
-use lakebed::store::FolderStore;
+use lakebed::source::listing::{Listing, Selection, pack};
+use lakebed::source::local;
+use lakebed::source::s3::S3Objects;
 use lakebed::table::Tables;
 use lakebed::table::duration::parse_duration_seconds;
 
 use crate::{Exit, Refused, progress, show};
-
-/// Memory that the process takes besides rows, pages and files.
-const BASE_BYTES: u64 = 48 << 20;
-/// A job with less than this spills more than it works.
-const JOB_BYTES_MIN: u64 = 64 << 20;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -33,11 +31,12 @@ damaged, or more records than --max-rejected were rejected; 2 usage or configura
 can also come from the environment (LAKEBED_LAKE, LAKEBED_SCHEMAS, LAKEBED_MEMORY, ...) or from ./lakebed.yaml."
 )]
 pub(crate) struct Args {
-    /// Raw objects: files, and folders with all that is below them (names beginning with `.` or `_` are passed over)
-    #[arg(required = true, value_name = "FILE|DIR")]
+    /// Raw objects: files, folders with all that is below them (names beginning with `.` or `_` are passed over), and
+    /// s3://bucket/prefix: the key `prefix` and all below `prefix/`
+    #[arg(required = true, value_name = "FILE|DIR|s3://BUCKET/PREFIX")]
     raw: Vec<PathBuf>,
-    /// The lake, a folder outside the raw ones; made if it is not there
-    #[arg(long, value_name = "DIR")]
+    /// The lake, a folder or a place in S3 apart from the raw objects; made if it is not there
+    #[arg(long, value_name = "DIR|s3://BUCKET/PREFIX")]
     to: Option<String>,
     /// Folder of schema files, one a table [default: schemas]
     #[arg(long, value_name = "DIR")]
@@ -140,6 +139,7 @@ pub(crate) fn settings(flags: Flags) -> Result<Settings, Refused> {
         }
     }
     Settings::read(
+        &Flags::new(),
         &flags,
         environment.into_iter(),
         file.as_deref().map(|text| ("lakebed.yaml", text)),
@@ -158,40 +158,37 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
         flags.extend(value.clone().map(|value| (name, value)));
     }
     let settings = settings(flags)?;
-    let lake_name = settings
+    let lake = settings
         .lake
         .clone()
         .ok_or_else(|| Refused::usage("say where the lake is: --to DIR, or LAKEBED_LAKE"))?;
-    for name in args
-        .raw
-        .iter()
-        .map(|raw| raw.to_string_lossy().into_owned())
-        .chain([lake_name.clone()])
-    {
-        if name.starts_with("s3://") {
-            let message =
-                format!("{name}: this release reads and writes local files only; copy the objects to a folder");
-            return Err(Refused::usage(message));
-        }
+    let lake = Place::parse(lake).map_err(|error| Refused::usage(format!("--to: {error}")))?;
+    let raw = args.raw.iter().map(Place::parse).collect::<Result<Vec<_>, _>>();
+    let raw = raw.map_err(Refused::usage)?;
+    if let Some(raw) = raw.iter().find(|raw| lake.overlaps(raw)) {
+        let message = format!(
+            "the lake {lake} and the raw objects {raw} overlap: what is written would be read again; keep them apart"
+        );
+        return Err(Refused::usage(message));
     }
     let tables = Tables::load(&settings.schemas).map_err(Refused::usage)?;
-    let listing = list(&args, &lake_name)?;
+    let selection = selection(&args)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|error| Refused::failed(format!("start: {error}")))?;
-    runtime.block_on(load(&args, &settings, tables, listing, lake_name))
+    runtime.block_on(async {
+        let s3 = match lake.s3().is_some() || raw.iter().any(|raw| raw.s3().is_some()) {
+            true => Some(S3::connect(settings.expected_owner.clone()).await),
+            false => None,
+        };
+        let listing = list(&raw, &lake, s3.as_ref(), &selection).await?;
+        load(&args, &settings, tables, listing, (lake, s3)).await
+    })
 }
 
-fn list(args: &Args, lake_name: &str) -> Result<Listing, Refused> {
-    if let Some(raw) = args.raw.iter().find(|raw| overlaps(lake_name.as_ref(), raw)) {
-        let message = format!(
-            "the lake {lake_name} and the raw objects {} overlap: what is written would be read again; keep them apart",
-            raw.display()
-        );
-        return Err(Refused::usage(message));
-    }
+fn selection(args: &Args) -> Result<Selection, Refused> {
     let glob = args
         .glob
         .as_ref()
@@ -199,19 +196,46 @@ fn list(args: &Args, lake_name: &str) -> Result<Listing, Refused> {
     let glob = glob
         .transpose()
         .map_err(|error| Refused::usage(format!("--glob: {error}")))?;
-    let selection = Selection {
+    Ok(Selection {
         since_s: args.since,
         until_s: args.until,
         glob: glob.map(|glob| glob.compile_matcher()),
+    })
+}
+
+async fn list(raw: &[Place], lake: &Place, s3: Option<&S3>, selection: &Selection) -> Result<Listing, Refused> {
+    let mut listing = Listing::default();
+    for place in raw {
+        match (place, s3) {
+            (Place::Local(path), _) => {
+                let found = local::list(std::slice::from_ref(path), selection);
+                listing.append(found.map_err(|error| Refused::usage(chain(&error)))?);
+            }
+            (Place::S3(location), Some(s3)) => {
+                let found = S3Objects::new(s3.clone()).list(location, selection).await;
+                let found = found.map_err(|error| Refused::failed(chain(&error)))?;
+                // A folder that is not there is refused, and so is what stands for one.
+                if found.is_empty() && !location.prefix().is_empty() {
+                    let message = format!("there is no object {location}, and none below it");
+                    return Err(Refused::usage(message));
+                }
+                listing.append(found);
+            }
+            (Place::S3(_), None) => unreachable!("S3 is reached where a place is there"),
+        }
+    }
+    listing.settle();
+    let Place::Local(lake_path) = lake else {
+        return Ok(listing);
     };
-    let listing = local::list(&args.raw, &selection).map_err(|error| Refused::usage(chain(&error)))?;
     // A link among the raw objects may lead there as well.
-    let lake = settled_path(lake_name.as_ref());
-    match listing.sources.iter().find(|source| source.path.starts_with(&lake)) {
+    let settled = settled_path(lake_path);
+    let paths = listing.sources.iter().filter_map(|source| source.name.path());
+    match paths.into_iter().find(|path| path.starts_with(&settled)) {
         None => Ok(listing),
         Some(inside) => Err(Refused::usage(format!(
-            "the lake {lake_name} and the raw objects overlap: {} lies in it, and is among them by a link; keep them apart",
-            inside.path.display()
+            "the lake {lake} and the raw objects overlap: {} lies in it, and is among them by a link; keep them apart",
+            inside.display()
         ))),
     }
 }
@@ -221,25 +245,36 @@ async fn load(
     settings: &Settings,
     tables: Tables,
     listing: Listing,
-    lake_name: String,
+    (lake, s3): (Place, Option<S3>),
 ) -> Result<Exit, Refused> {
     let failed = |error: &dyn std::error::Error| Refused::failed(chain(error));
-    let store = FolderStore::open(lake_name.as_ref()).map_err(|error| Refused::usage(chain(&error)))?;
-    let store = Arc::new(store);
-    let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
-    let lake = match args.dry_run {
-        true => Lake::inspect(store, &names).await,
-        false => Lake::open(store, &names).await,
-    };
-    let lake = lake.map_err(|error| Refused::usage(format!("lake {lake_name}: {}", chain(&error))))?;
-    for table in tables.iter() {
-        lake.check_table(&shape(table))
-            .await
-            .map_err(|error| Refused::usage(chain(&error)))?;
-    }
-    let record_plan = RecordPlan::new(tables.clone(), settings.limits);
+    let counted = Arc::new(Progress::default());
+    let engine = Engine::open(EngineConfig {
+        settings,
+        tables: &tables,
+        lake: &lake,
+        s3,
+        arrival_s: args.arrival,
+        writes: !args.dry_run,
+        progress: Arc::clone(&counted),
+    });
+    let engine = engine
+        .await
+        .map_err(|error| Refused::usage(format!("lake {lake}: {}", chain(&error))))?;
+    engine
+        .check_tables(&tables)
+        .await
+        .map_err(|error| Refused::usage(chain(&error)))?;
+    let lake_name = lake.to_string();
     if args.dry_run {
-        let result = dry_run(&lake, lake_name, &listing, &record_plan, args.arrival).await;
+        let result = dry_run(
+            &engine.lake,
+            lake_name,
+            &listing,
+            (&engine.raw, engine.loader.record_plan()),
+            args.arrival,
+        )
+        .await;
         show::dry_run(&result.map_err(|error| failed(&error))?, args.json)?;
         return Ok(Exit::Done);
     }
@@ -249,28 +284,12 @@ async fn load(
     summary.sources.unselected = listing.unselected;
     let all_bytes = listing.sources.iter().map(|source| source.version.size).sum();
 
-    let threads = rayon::current_num_threads();
-    let room = settings.memory.saturating_sub(BASE_BYTES).max(JOB_BYTES_MIN / 2);
-    let jobs_max = settings
-        .jobs
-        .unwrap_or_else(|| threads.min((room / JOB_BYTES_MIN).max(1) as usize));
-    let counted = Arc::new(Progress::default());
-    let plan = plan(&tables, settings, args.arrival);
-    let stager = Stager::new(
-        record_plan,
-        Arc::new(tables),
-        lake.clone(),
-        tokio::runtime::Handle::current(),
-        (room / jobs_max as u64) as usize,
-        settings.spill_dir.clone(),
-        args.arrival,
-        Arc::clone(&counted),
-    );
     let shown = progress::show(Arc::clone(&counted), summary.sources.found, all_bytes);
     let interrupt = tokio::spawn(interrupt(Arc::clone(&counted)));
-    let jobs = local::pack(listing.sources, settings.job_bytes);
-    Backfill::new(lake, plan, stager, Arc::clone(&counted))
-        .run(jobs, jobs_max, &mut summary)
+    let jobs = pack(listing.sources, settings.job_bytes);
+    engine
+        .loader
+        .run(jobs, engine.jobs_max, &mut summary, &mut |_, _| {})
         .await;
     interrupt.abort();
     shown.end().await;

@@ -1,6 +1,7 @@
 //! The command line: one file a verb. `main` wires, and turns what comes back into words and an exit code.
 
 mod backfill;
+mod invoke;
 mod progress;
 mod schema;
 mod show;
@@ -64,6 +65,8 @@ struct Cli {
 enum Verb {
     /// Load raw objects into a lake: every record once, under its own hour
     Backfill(backfill::Args),
+    /// Answer an event as the function would, in process
+    Invoke(invoke::Args),
     /// Work with the schema files of tables
     #[command(subcommand)]
     Schema(schema::Verb),
@@ -72,6 +75,7 @@ enum Verb {
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Backfill(args) => backfill::run(args),
+        Verb::Invoke(args) => invoke::run(args),
         Verb::Schema(verb) => schema::run(verb),
     };
     let exit = result.unwrap_or_else(|Refused { exit, message }| {

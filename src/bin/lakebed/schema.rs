@@ -3,13 +3,14 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use lakebed::backfill::chain;
+use lakebed::load::chain;
 use lakebed::record::{BlockRows, Reader, RecordPlan, SourceContext};
 use lakebed::settings::Flags;
 use lakebed::source::blocks::{Block, Blocks};
 use lakebed::source::frame::Framer;
 use lakebed::source::inflate::Inflate;
-use lakebed::source::local::{self, LocalSource, Selection};
+use lakebed::source::listing::{Selection, Source};
+use lakebed::source::local;
 use lakebed::table::{RouteValue, Table, Tables, UnknownFields};
 use serde::Serialize;
 
@@ -135,9 +136,9 @@ fn condition(table: &Table) -> Option<String> {
     (!rules.is_empty()).then(|| rules.join(" and "))
 }
 
-fn sample(plan: &RecordPlan, source: &LocalSource) -> Result<Vec<Landed>, Refused> {
+fn sample(plan: &RecordPlan, source: &Source) -> Result<Vec<Landed>, Refused> {
     let fail = |error: &dyn std::error::Error| Refused::failed(format!("{}: {}", source.name, chain(error)));
-    let file = std::fs::File::open(&source.path).map_err(|error| fail(&error))?;
+    let file = std::fs::File::open(source.name.path().unwrap_or_default()).map_err(|error| fail(&error))?;
     let stream = Inflate::new(file).map_err(|error| fail(&error))?;
     let block = Blocks::new(stream, plan.limits())
         .sampled()

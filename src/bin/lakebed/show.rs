@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, Table, presets};
 use indicatif::{HumanBytes, HumanCount};
 use lakebed::dry_run::DryRun;
+use lakebed::emf::Invocation;
 use lakebed::report::{Failed, Summary};
 use serde::Serialize;
 
@@ -17,6 +18,33 @@ const LISTED_MAX: usize = 20;
 pub(crate) fn note(text: &str) {
     // Nowhere is left to say it where stderr is closed.
     drop(writeln!(io::stderr(), "lakebed: {text}"));
+}
+
+/// What an invocation did, on stderr: stdout has the answer.
+pub(crate) fn invocation(did: &Invocation, troubles: &[String]) {
+    for trouble in troubles {
+        note(&shown(trouble));
+    }
+    let Invocation {
+        objects,
+        objects_already,
+        objects_failed,
+        objects_damaged,
+        records,
+        rows,
+        quarantined,
+        ..
+    } = did;
+    note(&format!(
+        "{}: {} already loaded, {} failed, {} damaged; {}: {} rows, {} quarantined",
+        count(*objects, "object"),
+        HumanCount(*objects_already),
+        HumanCount(*objects_failed),
+        HumanCount(*objects_damaged),
+        count(*records, "record"),
+        HumanCount(*rows),
+        HumanCount(quarantined.values().sum()),
+    ));
 }
 
 /// Prints one JSON document on stdout.

@@ -1,0 +1,133 @@
+//! The function: wires settings, tables and the Runtime API, and writes the logs and metrics of each invocation.
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use lakebed::emf::DEFAULT_SERVICE;
+use lakebed::function::{Function, HandleError, Handled};
+use lakebed::settings::{Flags, PREFIX, Settings};
+use lakebed::table::Tables;
+use lambda_runtime::tracing::subscriber::{EnvFilter, fmt};
+use lambda_runtime::tracing::{error, info};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
+
+/// Where layers are unpacked.
+const SCHEMAS_DIR: &str = "/opt/schemas";
+
+/// What the Runtime API is told of an invocation that failed.
+#[derive(Debug)]
+struct Failed(HandleError);
+
+impl From<Failed> for Diagnostic {
+    fn from(Failed(error): Failed) -> Self {
+        let error_type = match &error {
+            HandleError::Door(_) => "Event.Unknown",
+            HandleError::Lake { .. } => "Lake.NotOpened",
+            HandleError::Answer(_) => "Objects.NotLoaded",
+        };
+        Self {
+            error_type: error_type.to_owned(),
+            error_message: error.to_string(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    log();
+    let ended = start().and_then(|(function, service)| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|error| format!("start: {error}"))?;
+        runtime.block_on(serve(function, service))
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            error!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// JSON always: that is what people search. Libraries say what is wrong, and never what is in requests.
+fn log() {
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
+    let ours = format!("warn,lakebed={level},lakebed_lambda={level}");
+    let filter = EnvFilter::try_new(&ours).unwrap_or_else(|_| EnvFilter::new("warn,lakebed=info,lakebed_lambda=info"));
+    let json = fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_env_filter(filter);
+    json.init();
+}
+
+/// All that can be wrong with the settings is said here, before the first event.
+fn start() -> Result<(Function, String), String> {
+    let mut environment = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => environment.push((name, value)),
+            (Ok(name), Err(_)) if name.starts_with(PREFIX) => return Err(format!("{name} is not UTF-8")),
+            _ => {}
+        }
+    }
+    let get = |wanted: &str| {
+        let found = environment.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, value)| value.clone()).filter(|value| !value.is_empty())
+    };
+    let mut defaults = Flags::from([("LAKEBED_SCHEMAS", SCHEMAS_DIR.to_owned())]);
+    // A quarter is left for the process itself.
+    if let Some(mib) = get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|mib| mib.parse::<u64>().ok()) {
+        defaults.insert("LAKEBED_MEMORY", format!("{}MiB", mib * 3 / 4));
+    }
+    let service = get("POWERTOOLS_SERVICE_NAME").unwrap_or_else(|| DEFAULT_SERVICE.to_owned());
+    let text = |error: &dyn Display| error.to_string();
+    let settings =
+        Settings::read(&defaults, &Flags::new(), environment.into_iter(), None).map_err(|error| text(&error))?;
+    let tables = Tables::load(&settings.schemas).map_err(|error| text(&error))?;
+    let function = Function::new(settings, tables).map_err(|error| text(&error))?;
+    Ok((function, service))
+}
+
+async fn serve(function: Function, service: String) -> Result<(), String> {
+    let shared = Arc::new((function, service));
+    let answer = service_fn(move |event: LambdaEvent<Value>| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let (function, service) = &*shared;
+            let began = Instant::now();
+            let Handled {
+                answer, mut metrics, ..
+            } = function.handle(&event.payload, &event.context.request_id).await;
+            metrics.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            print(&metrics.line(service, now_ms()));
+            answer.map_err(Failed)
+        }
+    });
+    info!(version = env!("CARGO_PKG_VERSION"), "started");
+    lambda_runtime::run(answer).await.map_err(|error| error.to_string())
+}
+
+/// CloudWatch takes a line of its own for metrics, from the function's output.
+fn print(line: &str) {
+    // Where nobody listens, nobody needs to know.
+    drop(writeln!(std::io::stdout(), "{line}"));
+}
+
+fn now_ms() -> i64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "when an invocation ended; decides no byte of the lake"
+    )]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,195 @@
+//! The doors as a caller sees them: from the example payloads to answers.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+/// A notification of new objects under these keys, as they are encoded.
+pub(super) fn created(keys: &[&str]) -> Value {
+    let record =
+        |key| json!({"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "raw"}, "object": {"key": key}}});
+    json!({"Records": keys.iter().map(record).collect::<Vec<_>>()})
+}
+
+fn events() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/events"))
+}
+
+#[test]
+fn each_example_asks_for_what_it_shows() {
+    let hour = "s3://example-raw/shop events/2019/10/12/03/shop-events-1-2019-10-12-03-20-12";
+    let clicks = "s3://example-raw/clicks/dt=2019-10-12/a b+c.gz";
+    let mut told = BTreeSet::from(["README.md".to_owned()]);
+    for (file, door, wanted, tests, ignored) in [
+        ("s3-put.json", "notification", vec![clicks], 0, 0),
+        ("s3-put-minimal.json", "notification", vec![clicks], 0, 0),
+        ("s3-two-records.json", "notification", vec![clicks, hour], 0, 0),
+        ("s3-removed.json", "notification", vec![], 0, 1),
+        ("s3-test-event.json", "notification", vec![], 1, 0),
+        ("sqs-s3-put.json", "queue", vec![clicks, hour], 0, 0),
+        ("sqs-test-event.json", "queue", vec![], 1, 0),
+    ] {
+        let payload = serde_json::from_str(&fs::read_to_string(events().join(file)).unwrap()).unwrap();
+        let call = Call::read(&payload).unwrap();
+        assert_eq!(call.door(), door, "{file}");
+        assert_eq!(
+            call.wanted().into_iter().map(ToString::to_string).collect::<Vec<_>>(),
+            wanted,
+            "{file}"
+        );
+        assert!(call.asks().iter().all(|ask| ask.unreadable.is_empty()), "{file}");
+        let fates = call
+            .wanted()
+            .into_iter()
+            .map(|wanted| (wanted.clone(), Fate::Loaded))
+            .collect();
+        let tally = Tally::of(&call, &fates);
+        assert_eq!(
+            (tally.test_events, tally.ignored.values().sum::<u64>()),
+            (tests, ignored),
+            "{file}"
+        );
+        assert!(
+            call.answer(&fates, true).is_ok() && call.answer(&fates, false).is_ok(),
+            "{file}"
+        );
+        assert_eq!(call.answer(&Fates::new(), false).is_ok(), wanted.is_empty(), "{file}");
+        told.insert(file.to_owned());
+    }
+    let there = fs::read_dir(events()).unwrap();
+    let there: BTreeSet<String> = there
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(there, told);
+    let readme = fs::read_to_string(events().join("README.md")).unwrap();
+    for file in told.iter().filter(|file| file.ends_with(".json")) {
+        assert!(readme.contains(&format!("| `{file}` |")), "{file}");
+    }
+}
+
+#[test]
+fn the_examples_have_every_field_that_the_typed_events_ask_for() {
+    use aws_lambda_events::event::{s3::S3Event, sqs::SqsEvent};
+    let text = |file| fs::read_to_string(events().join(file)).unwrap();
+    for file in ["s3-put.json", "s3-two-records.json", "s3-removed.json"] {
+        let event: S3Event = serde_json::from_str(&text(file)).unwrap();
+        assert!(
+            event
+                .records
+                .iter()
+                .all(|record| record.event_source.as_deref() == Some("aws:s3")),
+            "{file}"
+        );
+    }
+    for file in ["sqs-s3-put.json", "sqs-test-event.json"] {
+        let event: SqsEvent = serde_json::from_str(&text(file)).unwrap();
+        for message in event.records {
+            let body = message.body.unwrap();
+            assert!(
+                file.contains("test") || serde_json::from_str::<S3Event>(&body).is_ok(),
+                "{file}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_payload_that_no_door_knows_is_told_by_its_names() {
+    for (payload, seen) in [
+        (json!(null), "the payload is null;"),
+        (json!([created(&["a"])]), "the payload is a list;"),
+        (json!("secret"), "the payload is a string;"),
+        (json!({}), "the payload has no keys;"),
+        (json!({"Records": "x"}), "\"Records\" is a string;"),
+        (json!({"Records": null}), "\"Records\" is null;"),
+        (json!({"Event": "s3:Other"}), "has the key \"Event\";"),
+        (
+            json!({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": "secret"}}]}),
+            "and the first of its records has the keys \"EventSource\", \"Sns\";",
+        ),
+        (
+            json!({"Records": [{"eventSource": "aws:kinesis", "kinesis": {"data": "secret"}}]}),
+            "has the keys \"eventSource\", \"kinesis\";",
+        ),
+        (
+            json!({"detail-type": "Object Created", "detail": {"object": {"key": "secret"}}, "source": "aws.s3"}),
+            "has the keys \"detail\", \"detail-type\", \"source\";",
+        ),
+    ] {
+        let error = Call::read(&payload).unwrap_err().to_string();
+        assert!(error.contains(seen), "{payload}: {error}");
+        assert!(!error.contains("secret"), "{error}");
+        assert!(error.ends_with(
+            "this function answers an S3 event notification (\"Records\" with \"s3\"), and SQS messages (\"Records\" with \
+             \"messageId\" and \"body\") whose bodies are such notifications"
+        ));
+    }
+}
+
+/// Any JSON, with the names and values that doors look for strewn in.
+fn any_json() -> impl Strategy<Value = Value> {
+    let name = prop::sample::select(vec![
+        "Records",
+        "s3",
+        "bucket",
+        "name",
+        "object",
+        "key",
+        "eventName",
+        "eventVersion",
+        "Event",
+        "messageId",
+        "body",
+        "x",
+    ]);
+    let text = prop_oneof![
+        "\\PC{0,8}",
+        prop::sample::select(vec![
+            "ObjectCreated:Put",
+            "2.1",
+            "s3:TestEvent",
+            "aws:s3",
+            "%FF",
+            "{\"Records\":[{}]}"
+        ])
+        .prop_map(str::to_owned),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 60, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((name.clone(), inner.clone()), 0..6).prop_map(|members| members
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect()),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|records| json!({"Records": records})),
+            (inner.clone(), inner.clone())
+                .prop_map(|(name, key)| json!({"s3": {"bucket": {"name": name}, "object": {"key": key}}})),
+            (inner.clone(), inner).prop_map(|(id, body)| json!({"messageId": id, "body": body.to_string()})),
+        ]
+    })
+}
+
+proptest! {
+    /// Whatever is sent is answered or refused; where nothing was done, only a call that asks for nothing succeeds.
+    #[test]
+    fn nothing_that_can_be_sent_is_too_odd(payload in any_json()) {
+        if let Ok(call) = Call::read(&payload) {
+            let quiet = call.asks().iter().all(|ask| ask.wanted.is_empty() && ask.unreadable.is_empty());
+            prop_assert_eq!(call.answer(&Fates::new(), false).is_ok(), quiet);
+            if let Err(error) = call.answer(&Fates::new(), true) {
+                prop_assert!(!error.to_string().contains('\n'));
+            }
+        }
+    }
+}

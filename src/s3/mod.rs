@@ -1,0 +1,127 @@
+//! How S3 is reached, for raw objects and lakes alike: one client, its timeouts and retries, and what its errors mean.
+//!
+//! ```text
+//! environment, profile, role ──> S3 ──> requests, each tried up to five times
+//!                                   ──> Refusal: what was refused, why, and what to do about it
+//! ```
+//!
+//! Everything that the AWS SDKs share is honoured: credentials, `AWS_REGION`, `AWS_PROFILE`, `AWS_ENDPOINT_URL`,
+//! `AWS_ENDPOINT_URL_S3`, `AWS_MAX_ATTEMPTS` and what profiles say of the same. Bodies of answers are the caller's to count:
+//! the client tries requests again, not bodies that break off.
+
+mod error;
+mod location;
+
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{self, StalledStreamProtectionConfig};
+use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_types::service_config::ServiceConfigKey;
+
+pub use error::{Action, Refusal, refusal};
+pub use location::{LocationError, S3Location};
+
+/// What S3 tools take where nothing names a region. S3 names the right one when it refuses.
+const REGION_DEFAULT: &str = "us-east-1";
+/// Attempts of one request. Three, the SDK's own default, end within a second: S3 may answer 503 for longer while it scales.
+const ATTEMPTS: u32 = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// From the start of a request to the first byte of its answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// The same where that time holds the sending of a large body, or work of S3 on many parts. A body that stalls fails sooner.
+const PATIENT_TIMEOUT: Duration = Duration::from_secs(600);
+/// A body that brings no byte for so long is given up, in either direction.
+const STALL_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How S3 is reached. Cloning gives another handle of the same client, with its connections and its budget of retries.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    client: Client,
+    expected_owner: Option<String>,
+    endpoint: Option<String>,
+}
+
+impl S3 {
+    /// From the SDK's own environment. `expected_owner` is an account: buckets of others are refused.
+    ///
+    /// Sends no request to S3: what is wrong with credentials or endpoint is seen by the first request.
+    pub async fn connect(expected_owner: Option<String>) -> Self {
+        let mut sdk = loader().load().await;
+        if sdk.region().is_none() {
+            // Loaded again, not set afterwards: roles are assumed in a region too.
+            sdk = loader().region(Region::from_static(REGION_DEFAULT)).load().await;
+        }
+        let endpoint =
+            setting(&sdk, "AWS_ENDPOINT_URL", "endpoint_url").or_else(|| sdk.endpoint_url().map(str::to_owned));
+        let mut retries = sdk.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+        if setting(&sdk, "AWS_MAX_ATTEMPTS", "max_attempts").is_none() {
+            retries = retries.with_max_attempts(ATTEMPTS);
+        }
+        let settings = config::Builder::from(&sdk)
+            // Other stores rarely have a name for each bucket; `bucket.localhost` has none either.
+            .force_path_style(endpoint.is_some())
+            .retry_config(retries)
+            .timeout_config(timeouts(ANSWER_TIMEOUT))
+            .stalled_stream_protection(
+                StalledStreamProtectionConfig::enabled()
+                    .grace_period(STALL_TIMEOUT)
+                    .build(),
+            );
+        Self {
+            client: Client::from_conf(settings.build()),
+            expected_owner,
+            endpoint,
+        }
+    }
+
+    /// Over a client that was made elsewhere, in a test.
+    pub fn with_client(client: Client, expected_owner: Option<String>) -> Self {
+        Self {
+            client,
+            expected_owner,
+            endpoint: None,
+        }
+    }
+
+    /// The client that every request goes through.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The account that buckets have to belong to, for `set_expected_bucket_owner` of every request.
+    pub fn expected_owner(&self) -> Option<String> {
+        self.expected_owner.clone()
+    }
+
+    /// For `config_override` of requests with large bodies: the time until their answer begins holds the sending.
+    ///
+    /// One longer timeout for all of them: connections are kept apart by it.
+    pub fn patient(&self) -> config::Builder {
+        config::Builder::new().timeout_config(timeouts(PATIENT_TIMEOUT))
+    }
+}
+
+fn loader() -> ConfigLoader {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http)
+}
+
+/// A setting as the S3 client would look it up: for S3 alone, then for all services; environment, then profile.
+fn setting(sdk: &SdkConfig, env: &str, profile: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id("S3").env(env).profile(profile);
+    sdk.service_config()?
+        .load_config(key.build().expect("all three are given"))
+}
+
+fn timeouts(answer: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(answer)
+        .build()
+}

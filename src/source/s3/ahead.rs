@@ -1,0 +1,312 @@
+//! Reads the objects of a job ahead: some ranges at once, handed over in their order.
+//!
+//! ```text
+//! object 1   object 2   object 3 ...        as many ranges under way as memory and requests allow
+//! [r0][r1]   [r0]       [r0][r1][r2]  ──> Begin r0 r1 End, Begin r0 End, ...  ──> the reader thread
+//! ```
+
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::{Buf, Bytes};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::range::{Head, Ranged};
+use super::{Kept, RANGE_BYTES, S3Objects};
+use crate::source::listing::Source;
+use crate::source::raw::ReadError;
+
+/// Requests of one job under way at once.
+const REQUESTS_MAX: usize = 16;
+/// Waiting for the reader besides those under way.
+const WAITING_MAX: usize = 1;
+
+enum Message {
+    /// The object at this place begins.
+    Begin(usize, Head),
+    Bytes(Vec<Bytes>),
+    End,
+    Failed(ReadError),
+}
+
+type Messages = Arc<Mutex<mpsc::Receiver<Message>>>;
+
+/// The objects of a job, being read.
+pub struct ReadAhead {
+    messages: Messages,
+    next: usize,
+    /// Objects before this one are wanted no more.
+    first_wanted: Arc<AtomicUsize>,
+}
+
+/// The stored bytes of one object.
+pub struct Stored {
+    messages: Messages,
+    pieces: VecDeque<Bytes>,
+    ended: bool,
+}
+
+impl S3Objects {
+    /// Begins to read objects ahead, with about `memory` bytes under way. Ends when the reader is dropped.
+    pub(crate) fn read_ahead(self: &Arc<Self>, runtime: &Handle, sources: Vec<Source>, memory: u64) -> ReadAhead {
+        let (to_reader, messages) = mpsc::channel(WAITING_MAX);
+        let first_wanted = Arc::new(AtomicUsize::new(0));
+        let fetch = Fetch {
+            objects: Arc::clone(self),
+            memory,
+            first_wanted: Arc::clone(&first_wanted),
+            under_way: VecDeque::new(),
+            bytes: 0,
+        };
+        runtime.spawn(async move {
+            let closed = to_reader.clone();
+            tokio::select! {
+                () = fetch.run(sources, to_reader) => {}
+                () = closed.closed() => {}
+            }
+        });
+        ReadAhead {
+            messages: Arc::new(Mutex::new(messages)),
+            next: 0,
+            first_wanted,
+        }
+    }
+}
+
+impl ReadAhead {
+    /// The next object: what its first answer told, and its bytes. What was not read of the one before is passed over. Blocks.
+    pub(crate) fn open(&mut self) -> Result<(Head, Stored), ReadError> {
+        self.first_wanted.store(self.next, Ordering::Relaxed);
+        let mut messages = self.messages.blocking_lock();
+        loop {
+            match messages.blocking_recv() {
+                Some(Message::Begin(place, head)) if place == self.next => {
+                    self.next += 1;
+                    let stored = Stored {
+                        messages: Arc::clone(&self.messages),
+                        pieces: VecDeque::new(),
+                        ended: false,
+                    };
+                    return Ok((head, stored));
+                }
+                Some(Message::Begin(..) | Message::Bytes(_) | Message::End) => {}
+                Some(Message::Failed(error)) => return Err(error),
+                None => return Err(ReadError::Io(gone())),
+            }
+        }
+    }
+}
+
+impl Read for Stored {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            while let Some(piece) = self.pieces.front_mut() {
+                if piece.has_remaining() {
+                    let n = piece.len().min(out.len());
+                    piece.copy_to_slice(&mut out[..n]);
+                    return Ok(n);
+                }
+                self.pieces.pop_front();
+            }
+            if self.ended {
+                return Ok(0);
+            }
+            match self.messages.blocking_lock().blocking_recv() {
+                Some(Message::Bytes(pieces)) => self.pieces = pieces.into(),
+                Some(Message::End) => self.ended = true,
+                Some(Message::Failed(error)) => return Err(io::Error::other(error)),
+                Some(Message::Begin(..)) | None => return Err(gone()),
+            }
+        }
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the reader of S3 objects has ended; this is a fault in lakebed, please report it")
+}
+
+/// A range under way.
+struct UnderWay {
+    place: usize,
+    is_first: bool,
+    is_last: bool,
+    bytes: u64,
+    /// Aborted where nobody waits for it any more.
+    task: Task,
+}
+
+struct Task(JoinHandle<Result<Ranged, ReadError>>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct Fetch {
+    objects: Arc<S3Objects>,
+    memory: u64,
+    first_wanted: Arc<AtomicUsize>,
+    under_way: VecDeque<UnderWay>,
+    bytes: u64,
+}
+
+impl Fetch {
+    async fn run(mut self, sources: Vec<Source>, to: mpsc::Sender<Message>) {
+        let sizes = sources.iter().map(|source| source.version.size).collect();
+        let mut ranges = Ranges { sizes, place: 0, at: 0 }.peekable();
+        let mut pin = watch::Sender::default();
+        loop {
+            while let Some((place, range)) = ranges.peek().cloned() {
+                if place < self.first_wanted.load(Ordering::Relaxed) {
+                    ranges.next();
+                    continue;
+                }
+                let bytes = range.end - range.start;
+                let fits = self.bytes + bytes <= self.memory && self.under_way.len() < REQUESTS_MAX;
+                if !fits && !self.under_way.is_empty() {
+                    break;
+                }
+                ranges.next();
+                if range.start == 0 {
+                    pin = watch::Sender::default();
+                }
+                self.begin(place, &sources[place], range, &pin);
+            }
+            let Some(mut next) = self.under_way.pop_front() else {
+                return;
+            };
+            if next.place < self.first_wanted.load(Ordering::Relaxed) {
+                self.bytes -= next.bytes;
+                continue;
+            }
+            let read = match (&mut next.task.0).await {
+                Ok(read) => read,
+                Err(ended) => match ended.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(cancelled) => unreachable!("only what was dropped is cancelled: {cancelled}"),
+                },
+            };
+            let failed = read.is_err();
+            for message in messages(&next, read) {
+                if to.send(message).await.is_err() {
+                    return;
+                }
+            }
+            if failed {
+                return;
+            }
+            self.bytes -= next.bytes;
+        }
+    }
+
+    fn begin(&mut self, place: usize, source: &Source, range: Range<u64>, pin: &watch::Sender<Option<Head>>) {
+        let bytes = range.end - range.start;
+        let (is_first, is_last) = (range.start == 0, range.end == source.version.size);
+        let (objects, source, pin) = (Arc::clone(&self.objects), source.clone(), pin.clone());
+        let task = tokio::spawn(async move {
+            if is_first {
+                let begun = objects.take_kept(&source);
+                let told = move |head: &Head| {
+                    pin.send_replace(Some(head.clone()));
+                };
+                return objects.range(&source, range, None, begun, told).await;
+            }
+            let mut told = pin.subscribe();
+            // It holds a sender itself, so this never ends without a head; what failed first is told first, and ends all.
+            let head = match told.wait_for(Option::is_some).await {
+                Ok(head) => head.clone().unwrap_or_default(),
+                Err(_) => Head::default(),
+            };
+            objects.range(&source, range, head.version_id, None, |_| {}).await
+        });
+        self.bytes += bytes;
+        self.under_way.push_back(UnderWay {
+            place,
+            is_first,
+            is_last,
+            bytes,
+            task: Task(task),
+        });
+    }
+}
+
+fn messages(range: &UnderWay, read: Result<Ranged, ReadError>) -> Vec<Message> {
+    let Ranged { head, pieces } = match read {
+        Ok(read) => read,
+        Err(error) => return vec![Message::Failed(error)],
+    };
+    let mut messages = Vec::with_capacity(3);
+    if range.is_first {
+        messages.push(Message::Begin(range.place, head));
+    }
+    messages.push(Message::Bytes(pieces));
+    if range.is_last {
+        messages.push(Message::End);
+    }
+    messages
+}
+
+/// The ranges of objects, one after another: one for an object without bytes, too, because its condition has to be asked.
+struct Ranges {
+    sizes: Vec<u64>,
+    place: usize,
+    at: u64,
+}
+
+impl Iterator for Ranges {
+    type Item = (usize, Range<u64>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let size = *self.sizes.get(self.place)?;
+        let next = (self.place, self.at..(self.at + RANGE_BYTES).min(size));
+        if next.1.end == size {
+            (self.place, self.at) = (self.place + 1, 0);
+        } else {
+            self.at = next.1.end;
+        }
+        Some(next)
+    }
+}
+
+impl S3Objects {
+    /// The answer to the first look at this very version, if it was kept.
+    fn take_kept(&self, source: &Source) -> Option<aws_sdk_s3::operation::get_object::GetObjectOutput> {
+        let Kept { version, answer } = self.kept().remove(&source.name)?;
+        (version == source.version).then_some(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cover_every_object_without_gap() {
+        let sizes = vec![0, 1, RANGE_BYTES, 0, RANGE_BYTES + 1, 3 * RANGE_BYTES - 1];
+        let all: Vec<_> = Ranges {
+            sizes: sizes.clone(),
+            place: 0,
+            at: 0,
+        }
+        .collect();
+        assert_eq!(
+            all.iter().map(|(place, _)| *place).collect::<Vec<_>>(),
+            [0, 1, 2, 3, 4, 4, 5, 5, 5]
+        );
+        for (place, size) in sizes.into_iter().enumerate() {
+            let ranges: Vec<_> = all
+                .iter()
+                .filter(|(of, _)| *of == place)
+                .map(|(_, range)| range)
+                .collect();
+            assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (0, size));
+            assert!(ranges.windows(2).all(|two| two[0].end == two[1].start));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Listings, page by page.
+
+use aws_sdk_s3::types::Object;
+
+use super::{S3Objects, odd, version};
+use crate::job::identity::SourceName;
+use crate::s3::{Action, S3Location};
+use crate::source::listing::{Listing, Selection, Source};
+use crate::store::StoreError;
+
+impl S3Objects {
+    /// The object a location names, and all below it. Keys that end in a slash and hold nothing are folders to consoles and
+    /// tools, and are passed over.
+    pub async fn list(&self, location: &S3Location, selection: &Selection) -> Result<Listing, StoreError> {
+        let mut listing = Listing::default();
+        if location.prefix() != location.root() {
+            // Of all keys that begin with it, the prefix itself comes first.
+            let first = self.page(location, location.prefix(), None, 1).await?.0;
+            if let Some(object) = first.first().filter(|object| object.key() == Some(location.prefix())) {
+                let name = location.prefix().rsplit('/').next().unwrap_or_default();
+                add(&mut listing, location, object, name, selection)?;
+            }
+        }
+        let mut token = None;
+        loop {
+            let (objects, next) = self.page(location, location.root(), token, 1000).await?;
+            for object in &objects {
+                let below = object
+                    .key()
+                    .and_then(|key| key.strip_prefix(location.root()))
+                    .unwrap_or_default();
+                add(&mut listing, location, object, below, selection)?;
+            }
+            token = next;
+            if token.is_none() {
+                return Ok(listing);
+            }
+        }
+    }
+
+    /// A page of at most `keys_max`, and how to ask for the next one.
+    async fn page(
+        &self,
+        location: &S3Location,
+        prefix: &str,
+        token: Option<String>,
+        keys_max: i32,
+    ) -> Result<(Vec<Object>, Option<String>), StoreError> {
+        let request = self
+            .s3
+            .client()
+            .list_objects_v2()
+            .bucket(location.bucket())
+            .prefix(prefix)
+            .max_keys(keys_max)
+            .set_continuation_token(token)
+            .set_expected_bucket_owner(self.s3.expected_owner());
+        let answer = request.send().await.map_err(|error| {
+            let refused = self.s3.refusal(Action::ListBucket, location.bucket(), prefix, error);
+            StoreError::new("list", location, refused.transient, refused)
+        })?;
+        let next = answer
+            .next_continuation_token
+            .filter(|_| answer.is_truncated == Some(true));
+        Ok((answer.contents.unwrap_or_default(), next))
+    }
+}
+
+fn add(
+    listing: &mut Listing,
+    location: &S3Location,
+    object: &Object,
+    below: &str,
+    selection: &Selection,
+) -> Result<(), StoreError> {
+    let name = SourceName::in_bucket(location.bucket(), object.key().unwrap_or_default());
+    let size = object.size().and_then(|size| u64::try_from(size).ok());
+    let version = version(object.e_tag(), size, object.last_modified()).map_err(|why| odd(&name, why))?;
+    if name.key.ends_with('/') && version.size == 0 {
+        listing.hidden += 1;
+    } else {
+        listing.add(Source { name, version }, below, selection);
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! One range of an object: asked for on a condition, checked against what was promised, resumed where it breaks off.
+
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use bytes::Bytes;
+
+use super::{S3Objects, bare, no_bucket};
+use crate::s3::Refusal;
+use crate::source::listing::Source;
+use crate::source::raw::ReadError;
+
+/// Attempts in a row that bring no more than [`PROGRESS_BYTES`].
+const ATTEMPTS_MAX: u32 = 6;
+/// A connection that breaks off after less is not getting anywhere.
+const PROGRESS_BYTES: u64 = 64 << 10;
+const PAUSE_MS: u64 = 100;
+
+/// What the first answer for an object tells of the rest.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Head {
+    pub(crate) content_encoding: Option<String>,
+    /// The id of its version, to pin further reads.
+    pub(crate) version_id: Option<String>,
+}
+
+/// The bytes of a range, in pieces as they came.
+#[derive(Debug)]
+pub(super) struct Ranged {
+    pub(super) head: Head,
+    pub(super) pieces: Vec<Bytes>,
+}
+
+/// What goes wrong with one answer.
+enum Broken {
+    /// What was read so far stays; the rest is asked for again.
+    Off(Refusal),
+    /// It is no use to ask again.
+    For(ReadError),
+}
+
+impl S3Objects {
+    /// Reads a range to its end. `begun` is an answer to exactly this range, its body not yet read; `on_head` is called as
+    /// soon as S3 has answered, before the body is read.
+    pub(super) async fn range(
+        &self,
+        source: &Source,
+        range: Range<u64>,
+        pin: Option<String>,
+        mut begun: Option<GetObjectOutput>,
+        on_head: impl FnOnce(&Head) + Send,
+    ) -> Result<Ranged, ReadError> {
+        let mut read = Ranged {
+            head: Head::default(),
+            pieces: Vec::new(),
+        };
+        let mut on_head = Some(on_head);
+        let (mut got, mut attempts) = (0, 0);
+        loop {
+            let before = got;
+            let rest = range.start + got..range.end;
+            let answer = match begun.take() {
+                Some(answer) => Ok(answer),
+                None => self.ask(source, &rest, pin.as_deref()).await,
+            };
+            let broken = match answer {
+                Err(broken) => broken,
+                Ok(answer) => {
+                    if let Some(on_head) = on_head.take() {
+                        read.head = Head {
+                            content_encoding: answer.content_encoding().map(str::to_owned),
+                            version_id: answer.version_id().map(str::to_owned),
+                        };
+                        on_head(&read.head);
+                    }
+                    match take(source, &rest, answer, &mut read.pieces, &mut got).await {
+                        Ok(()) => return Ok(read),
+                        Err(broken) => broken,
+                    }
+                }
+            };
+            let refused = match broken {
+                Broken::For(error) => return Err(error),
+                Broken::Off(refused) => refused,
+            };
+            if got == range.end - range.start {
+                // All bytes, and yet an error: they are not what S3 has, by the checksum that came with them.
+                read.pieces.clear();
+                got = 0;
+            }
+            attempts = if got > before + PROGRESS_BYTES { 1 } else { attempts + 1 };
+            if attempts >= ATTEMPTS_MAX {
+                return Err(ReadError::S3(refused));
+            }
+            let longest_ms = PAUSE_MS << attempts;
+            let pause_ms = RandomState::new().hash_one(attempts) % longest_ms;
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        }
+    }
+
+    /// Asks for a range of an object as it was listed. One that is not that version any more is an error.
+    async fn ask(&self, source: &Source, range: &Range<u64>, pin: Option<&str>) -> Result<GetObjectOutput, Broken> {
+        let whole = *range == (0..source.version.size);
+        let mut pin = pin.filter(|_| !self.unpinned.load(Ordering::Relaxed));
+        loop {
+            let request = self
+                .get(&source.name)
+                .if_match(format!("\"{}\"", source.version.etag))
+                .set_version_id(pin.map(str::to_owned))
+                // Without a range S3 sends its checksum of the whole along, and the SDK compares.
+                .set_range((!whole).then(|| format!("bytes={}-{}", range.start, range.end.saturating_sub(1))));
+            let refused = match request.send().await.map_err(|error| self.refusal(&source.name, error)) {
+                Ok(answer) => return Ok(answer),
+                Err(refused) => refused,
+            };
+            return Err(match refused.status {
+                Some(403) if pin.is_some() => {
+                    // To read a version by its id takes a permission of its own.
+                    self.unpinned.store(true, Ordering::Relaxed);
+                    pin = None;
+                    continue;
+                }
+                Some(404) if !no_bucket(&refused) => Broken::For(ReadError::Missing),
+                Some(412 | 416) => Broken::For(overwritten()),
+                _ if refused.transient => Broken::Off(refused),
+                _ => Broken::For(ReadError::S3(refused)),
+            });
+        }
+    }
+}
+
+/// Takes the body of an answer to `range`, as far as it goes; `got` counts what was taken.
+async fn take(
+    source: &Source,
+    range: &Range<u64>,
+    answer: GetObjectOutput,
+    pieces: &mut Vec<Bytes>,
+    got: &mut u64,
+) -> Result<(), Broken> {
+    let mut skip = begins_at(source, range, &answer)?;
+    let mut missing = range.end - range.start;
+    let mut body = answer.body;
+    loop {
+        let mut piece = match body.next().await {
+            Some(Ok(piece)) => piece,
+            Some(Err(error)) => return Err(Broken::Off(Refusal::broken_off(error))),
+            None if missing == 0 => return Ok(()),
+            None => return Err(Broken::Off(Refusal::broken_off("the body ended early"))),
+        };
+        let skipped = skip.min(piece.len() as u64);
+        skip -= skipped;
+        let piece = piece.split_off(skipped as usize);
+        let more = piece.len() as u64;
+        if more > missing {
+            // An answer with more than was asked for: of a store that does not know ranges, the rest of the object.
+            pieces.push(piece.slice(..missing as usize));
+            *got += missing;
+            return Ok(());
+        }
+        if more > 0 {
+            pieces.push(piece);
+            missing -= more;
+            *got += more;
+        }
+    }
+}
+
+/// How many bytes of the body come before the range: none, unless the store sent the whole object.
+fn begins_at(source: &Source, range: &Range<u64>, answer: &GetObjectOutput) -> Result<u64, Broken> {
+    let changed = |what: &str| Broken::For(ReadError::Changed(what.to_owned()));
+    if answer.e_tag().map(bare) != Some(source.version.etag.as_str()) {
+        return Err(Broken::For(overwritten()));
+    }
+    let Some(sent) = answer.content_range() else {
+        // A store need not honour a range; the condition it has to.
+        return match answer.content_length() {
+            Some(size) if u64::try_from(size) != Ok(source.version.size) => {
+                Err(changed("came with another size than it was listed with"))
+            }
+            _ => Ok(range.start),
+        };
+    };
+    if total(sent) != Some(source.version.size) || start(sent) != Some(range.start) {
+        return Err(changed("came in another range than was asked for"));
+    }
+    Ok(0)
+}
+
+fn overwritten() -> ReadError {
+    ReadError::Changed("was overwritten while it was read".to_owned())
+}
+
+/// The size of the whole object, of `bytes 0-99/1234`.
+pub(super) fn total(content_range: &str) -> Option<u64> {
+    content_range.rsplit_once('/')?.1.parse().ok()
+}
+
+fn start(content_range: &str) -> Option<u64> {
+    let range = content_range.trim_start().strip_prefix("bytes")?.trim_start();
+    range.split_once('-')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_ranges_tell_where_and_of_how_much() {
+        for (text, expected) in [
+            ("bytes 0-99/1234", (Some(0), Some(1234))),
+            ("bytes 4194304-8388607/9000000", (Some(4_194_304), Some(9_000_000))),
+            ("bytes 0-99/*", (Some(0), None)),
+            ("bytes */0", (None, Some(0))),
+            ("", (None, None)),
+        ] {
+            assert_eq!((start(text), total(text)), expected, "{text}");
+        }
+    }
+}
