@@ -4,6 +4,7 @@
 
 pub(crate) mod faulty;
 pub(crate) mod memory;
+pub(crate) mod s3;
 pub(crate) mod world;
 
 use lakebed::store::LakeKey;
