@@ -76,7 +76,7 @@ codes! {
     CodecTruncated = "Codec.Truncated",
     /// The compressed object's bytes or checksum are wrong.
     CodecCorrupt = "Codec.Corrupt",
-    /// The compressed object asks for more than is given.
+    /// The compressed object asks for more than is given, or is packed in a way that is not read.
     CodecLimit = "Codec.Limit",
     /// The object does not hold JSON records.
     ObjectNotJson = "Object.NotJson",
@@ -87,7 +87,7 @@ impl From<DamageKind> for Code {
         match kind {
             DamageKind::Truncated => Self::CodecTruncated,
             DamageKind::Corrupt => Self::CodecCorrupt,
-            DamageKind::Limit => Self::CodecLimit,
+            DamageKind::Limit | DamageKind::ZipEntries | DamageKind::ZipMethod => Self::CodecLimit,
         }
     }
 }

@@ -9,23 +9,27 @@ use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use lakebed::s3::S3;
 use lakebed::store::{
-    Body, Checksum, Compared, Complete, FolderStore, LakeKey, Page, Part, Put, Replace, Store, Tag, UploadId,
+    Body, Checksum, Compared, Complete, FolderStore, LakeKey, Page, Part, Put, Replace, S3Store, Store, Tag, UploadId,
 };
 use support::faulty::Faulty;
 use support::key;
 use support::memory::Memory;
+use support::s3::{Model, Server};
 
 /// A store and what keeps it alive.
 struct Subject {
     store: Arc<dyn Store>,
     _folder: Option<tempfile::TempDir>,
+    _server: Option<Server>,
 }
 
 fn memory() -> Subject {
     Subject {
         store: Arc::new(Memory::default()),
         _folder: None,
+        _server: None,
     }
 }
 
@@ -36,14 +40,30 @@ fn folder() -> Subject {
     Subject {
         store: Arc::new(store),
         _folder: Some(folder),
+        _server: None,
     }
 }
 
 fn wrapped() -> Subject {
-    let Subject { store, _folder } = folder();
+    let folder = folder();
     Subject {
-        store: Faulty::logging(store),
-        _folder,
+        store: Faulty::logging(folder.store),
+        ..folder
+    }
+}
+
+fn s3() -> Subject {
+    let mut model = Model::default();
+    // A policy that denies any other put.
+    model.create_bucket("lake").conditional_only = true;
+    model.min_part_bytes = 1;
+    let server = Server::start(model);
+    let location = "s3://lake/team a/lake".parse().unwrap();
+    let store = S3Store::new(S3::with_client(server.client(), None), &location);
+    Subject {
+        store: Arc::new(store),
+        _folder: None,
+        _server: Some(server),
     }
 }
 
@@ -84,6 +104,7 @@ suite! {
     in_memory: memory();
     in_a_folder: folder();
     behind_a_wrapper: wrapped();
+    in_s3: s3();
 }
 
 fn check<F: Future<Output = ()>>(subject: Subject, test: impl FnOnce(Arc<dyn Store>) -> F) {

@@ -16,7 +16,6 @@
 
 mod allowed;
 mod answer;
-mod key;
 mod notification;
 mod queue;
 mod seen;
@@ -31,7 +30,6 @@ use serde_json::Value;
 
 pub use allowed::{Allowed, AllowedError, RawPrefixes};
 pub use answer::{AnswerError, Failure, Fate, Fates, Tally, Troubles};
-pub use key::KeyError;
 pub use unreadable::{RecordFault, Unreadable};
 
 /// One way in.

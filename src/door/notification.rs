@@ -17,7 +17,8 @@ use serde_json::Value;
 use super::answer::{AnswerError, Fates, Tally, Troubles};
 use super::seen::{keys_of, kind, quoted};
 use super::unreadable::{RecordFault, Unreadable, VERSION_MAJOR};
-use super::{Ask, Call, Door, Wanted, key};
+use super::{Ask, Call, Door, Wanted};
+use crate::s3::decode_key;
 
 pub(super) const DOOR: Door = Door {
     name: "notification",
@@ -98,7 +99,7 @@ fn read_record(record: &Value) -> Result<Record<'_>, RecordFault> {
         return Err(RecordFault::NoBucket);
     }
     let encoded = text(record, "s3.object.key", &["s3", "object", "key"])?;
-    let key = key::decode(encoded).map_err(RecordFault::Key)?;
+    let key = decode_key(encoded).map_err(RecordFault::Key)?;
     Ok(Record::Created(Wanted {
         bucket: bucket.to_owned(),
         key,

@@ -1,6 +1,6 @@
 //! Why a message, or a record of a notification, cannot be read.
 
-use super::key::KeyError;
+use crate::s3::KeyError;
 
 /// Of a version with another first number, nothing is known.
 pub(super) const VERSION_MAJOR: &str = "2";

@@ -125,7 +125,14 @@ impl Rejects {
         let what = match kind {
             DamageKind::Truncated => "ends in the middle",
             DamageKind::Corrupt => "is broken: wrong bytes or a wrong checksum",
-            DamageKind::Limit => "asks for a window over 128 MiB, or is packed more than three times",
+            DamageKind::Limit => {
+                "asks for too much memory (a zstd window over 128 MiB, a snappy chunk over 64 MiB), or is packed more than \
+                 three times"
+            }
+            DamageKind::ZipEntries => "is a zip archive of several entries, of which only the first is read",
+            DamageKind::ZipMethod => {
+                "is a zip entry that is encrypted, neither stored nor deflated, or stored with its length behind it"
+            }
         };
         let tail = std::mem::take(&mut self.tail);
         let message = format!(

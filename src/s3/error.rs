@@ -1,5 +1,7 @@
 //! What a failed request to S3 means, in words that say what to do about it.
 
+mod words;
+
 use std::error::Error;
 use std::fmt;
 
@@ -67,6 +69,8 @@ enum Trouble {
     Unreachable,
     TimedOut,
     BrokenAnswer,
+    /// The endpoint's address lacks `http://`.
+    NoUrl,
     NotSent,
     Other,
 }
@@ -80,6 +84,10 @@ struct Asked {
     expected_owner: Option<String>,
     endpoint: Option<String>,
 }
+
+/// The innermost cause of an error of the connection, on one line. What stands around it says which layer passed it on.
+#[derive(Debug)]
+struct Cause(Box<dyn Error + Send + Sync>);
 
 /// What S3 itself said.
 #[derive(Debug)]
@@ -97,6 +105,9 @@ impl S3 {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let mut refusal = refusal(error);
+        if self.endpoint.as_ref().is_some_and(|endpoint| !endpoint.contains("://")) {
+            (refusal.trouble, refusal.transient) = (Trouble::NoUrl, false);
+        }
         let ours = self.client.config().region().map(AsRef::as_ref);
         if matches!(&refusal.trouble, Trouble::Elsewhere(theirs @ Some(_)) if theirs.as_deref() == ours) {
             refusal.trouble = Trouble::Wordless;
@@ -126,15 +137,16 @@ where
         SdkError::TimeoutError(_) => (Trouble::TimedOut, true),
         // An answer that stopped, or was no XML: what it would have said is not known.
         SdkError::ResponseError(_) => (Trouble::BrokenAnswer, true),
-        SdkError::DispatchFailure(failure) => match found::<CredentialsError>(&error) {
+        SdkError::DispatchFailure(failure) => match chain(&error).find_map(|error| error.downcast_ref()) {
             Some(CredentialsError::CredentialsNotLoaded(_)) => (Trouble::NoCredentials, false),
             Some(CredentialsError::InvalidConfiguration(_)) => (Trouble::CredentialsUnread, false),
-            // A service that gives credentials was busy, or away.
+            // What gives credentials was busy, or away.
             Some(_) => (Trouble::CredentialsUnread, true),
             None if failure.is_timeout() => (Trouble::TimedOut, true),
             None if failure.is_io() => (Trouble::Unreachable, true),
             None if failure.is_user() => (Trouble::NotSent, false),
-            None => (Trouble::Other, true),
+            // Its connection was closed, or what came is no HTTP.
+            None => (Trouble::BrokenAnswer, true),
         },
         _ => (Trouble::Other, true),
     };
@@ -142,7 +154,7 @@ where
         status,
         code: None,
         transient,
-        source: error.into_source().unwrap_or_else(Into::into),
+        source: Box::new(Cause(error.into_source().unwrap_or_else(Into::into))),
         trouble,
         asked: None,
     }
@@ -151,25 +163,30 @@ where
 fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) -> Refusal {
     let status = raw.status().as_u16();
     let code = error.code().map(str::to_owned);
-    let region = raw.headers().get("x-amz-bucket-region").map(str::to_owned);
+    let region = region_of(raw);
     let (trouble, transient) = match (status, code.as_deref().unwrap_or_default()) {
-        // Static credentials stay expired. Those of roles are replaced by the machine, and then the next attempt succeeds.
+        // Static credentials stay expired; those of roles are replaced, and then the next attempt succeeds.
         (_, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => (Trouble::Expired, true),
         (_, "RequestTimeTooSkewed" | "RequestExpired") => (Trouble::Skewed, false),
         (_, "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" | "InvalidSecurity") => {
             (Trouble::WrongCredentials, false)
         }
         (_, "NoSuchBucket") => (Trouble::NoSuchBucket, false),
-        (301 | 307, _) | (_, "AuthorizationHeaderMalformed" | "PermanentRedirect" | "TemporaryRedirect") => {
+        (301 | 307, _) | (_, "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException") => {
             (Trouble::Elsewhere(region), false)
         }
         (400, "" | "BadRequest") if region.is_some() => (Trouble::Elsewhere(region), false),
         (429 | 503, _) | (_, "SlowDown" | "ServiceUnavailable" | "RequestLimitExceeded" | "Throttling") => {
             (Trouble::Busy, true)
         }
-        (_, "RequestTimeout" | "InternalError" | "OperationAborted" | "ConditionalRequestConflict") => {
-            (Trouble::Other, true)
-        }
+        (
+            _,
+            "RequestTimeout" | "InternalError" | "OperationAborted" | "ConditionalRequestConflict"
+            // Bytes were lost or changed on their way.
+            | "BadDigest" | "IncompleteBody" | "XAmzContentSHA256Mismatch",
+        ) => (Trouble::Other, true),
+        // An S3 of somebody else's that lacks what was asked for.
+        (501, _) => (Trouble::Other, false),
         (400, "" | "BadRequest") => (Trouble::Wordless, false),
         (401 | 403, _) => (Trouble::Denied, false),
         // Success, yet no result in it: what happened is not known.
@@ -192,9 +209,20 @@ fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) -> Refusal {
     }
 }
 
-/// The first error of a chain that is of one type.
-fn found<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
+/// Where the bucket is: from a header, which answers to HEAD have too, or from the error itself.
+fn region_of(raw: &HttpResponse) -> Option<String> {
+    if let Some(region) = raw.headers().get("x-amz-bucket-region") {
+        return Some(region.to_owned());
+    }
+    let body = std::str::from_utf8(raw.body().bytes()?).ok()?;
+    let (_, behind) = body.split_once("<Region>")?;
+    let (region, _) = behind.split_once("</Region>")?;
+    Some(region.to_owned())
+}
+
+/// An error and what caused it, outermost first.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
 }
 
 impl Refusal {
@@ -217,93 +245,108 @@ impl Error for Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let asked = self.asked.as_ref();
-        let bucket = asked.map_or_else(|| "the bucket".to_owned(), |asked| format!("bucket {}", asked.bucket));
-        let place = asked
-            .and_then(|asked| asked.endpoint.as_deref())
-            .map_or_else(|| "S3".to_owned(), |endpoint| format!("the S3 endpoint {endpoint}"));
-        match &self.trouble {
-            Trouble::NoCredentials => f.write_str(
-                "no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the \
-                 machine or function a role",
-            ),
-            Trouble::CredentialsUnread => {
-                f.write_str("the AWS credentials could not be read: see what the profile, role or login in use needs")
-            }
-            Trouble::Expired => f.write_str("the AWS credentials have expired: log in again, or set a new session token"),
-            Trouble::WrongCredentials => {
-                f.write_str("S3 does not know these AWS credentials: look at the access key, its secret and the session token")
-            }
-            Trouble::Skewed => f.write_str("the clock of this machine is wrong by more than S3 allows (15 minutes): set it"),
-            Trouble::Denied => denied(asked, f),
-            Trouble::NoSuchBucket => write!(f, "{bucket} does not exist: look at its name, and at the account in use"),
-            Trouble::Elsewhere(Some(region)) => write!(f, "{bucket} is in region {region}: set AWS_REGION={region}"),
-            Trouble::Elsewhere(None) => {
-                write!(f, "{bucket} is in another region than requests are sent to: set AWS_REGION to it")
-            }
-            Trouble::Busy => write!(f, "{place} asks for fewer requests, after all attempts: try again later, or with fewer jobs at once"),
-            Trouble::Wordless => f.write_str(
-                "S3 refused the request without a reason, as it does when it is asked for an object's size alone: most \
-                 often credentials have expired, or the region is another",
-            ),
-            Trouble::Unreachable => write!(
-                f,
-                "cannot reach {place}: look at the network, at AWS_ENDPOINT_URL_S3, and inside a VPC at its S3 endpoint"
-            ),
-            Trouble::TimedOut => write!(f, "{place} did not answer in time, in any attempt"),
-            Trouble::BrokenAnswer => write!(f, "the answer of {place} broke off or made no sense"),
-            Trouble::NotSent => write!(f, "a request to {place} could not be made: look at AWS_ENDPOINT_URL_S3 and the bucket's name"),
-            Trouble::Other => write!(f, "{place} did not do it"),
-        }
-    }
-}
-
-fn denied(asked: Option<&Asked>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Some(Asked {
-        action,
-        bucket,
-        key,
-        expected_owner,
-        ..
-    }) = asked
-    else {
-        return f.write_str("access denied");
-    };
-    write!(f, "access denied: allow {action} on arn:aws:s3:::{bucket}")?;
-    match action {
-        Action::ListBucket => {}
-        // Without it an absent object and a forbidden one look alike.
-        Action::GetObject | Action::GetObjectVersion => {
-            write!(
-                f,
-                "/{key}, and s3:ListBucket on arn:aws:s3:::{bucket}; with a KMS key also kms:Decrypt"
-            )?;
-        }
-        Action::PutObject => write!(f, "/{key}; with a KMS key also kms:GenerateDataKey and kms:Decrypt")?,
-        Action::DeleteObject | Action::AbortMultipartUpload => write!(f, "/{key}")?,
-    }
-    if let Some(owner) = expected_owner {
-        write!(
-            f,
-            ". Or the bucket does not belong to account {owner}, which LAKEBED_EXPECTED_OWNER asks for"
-        )?;
-    }
-    Ok(())
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "S3 answered {}", self.status)?;
-        for said in [&self.code, &self.message].into_iter().flatten() {
-            write!(f, " {said}")?;
-        }
-        match &self.request_id {
-            Some(id) => write!(f, " (request {id})"),
-            None => Ok(()),
-        }
-    }
-}
+impl Error for Cause {}
 
 impl Error for Answer {}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::error::ErrorMetadata;
+    use aws_sdk_s3::operation::put_object::PutObjectError;
+    use aws_sdk_s3::primitives::SdkBody;
+    use aws_sdk_s3::{Client, config};
+
+    use super::*;
+
+    /// How a refusal reads that has this status, header of the region, code and body.
+    fn told(status: u16, region: Option<&'static str>, code: &str, body: &'static str) -> (String, bool) {
+        let mut raw = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+        raw.headers_mut().insert("x-amz-request-id", "4442587FB7D0A2F9");
+        if let Some(region) = region {
+            raw.headers_mut().insert("x-amz-bucket-region", region);
+        }
+        let said = ErrorMetadata::builder().code(code).message("Said by S3.").build();
+        let said = if code.is_empty() {
+            ErrorMetadata::builder().build()
+        } else {
+            said
+        };
+        let settings = config::Builder::new()
+            .behavior_version(config::BehaviorVersion::latest())
+            .region(config::Region::from_static("us-east-1"));
+        let s3 = S3::with_client(Client::from_conf(settings.build()), Some("111122223333".to_owned()));
+        let error = SdkError::service_error(PutObjectError::generic(said), raw);
+        let refusal = s3.refusal(Action::PutObject, "lake", "p/a", error);
+        (format!("{refusal}: {}", refusal.source), refusal.transient)
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let elsewhere = "<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-1</Region></Error>";
+        for (status, region, code, body, words, transient) in [
+            (
+                403,
+                None,
+                "AccessDenied",
+                "",
+                "access denied: allow s3:PutObject on arn:aws:s3:::lake/p/a; with a KMS key also kms:GenerateDataKey \
+                 and kms:Decrypt. Or the bucket does not belong to account 111122223333, which LAKEBED_EXPECTED_OWNER \
+                 asks for: S3 answered 403 AccessDenied Said by S3. (request 4442587FB7D0A2F9)",
+                false,
+            ),
+            (
+                301,
+                Some("eu-west-1"),
+                "PermanentRedirect",
+                "",
+                "bucket lake is in region eu-west-1: set AWS_REGION=eu-west-1",
+                false,
+            ),
+            (400, Some("eu-west-1"), "", "", "set AWS_REGION=eu-west-1", false),
+            (
+                400,
+                None,
+                "AuthorizationHeaderMalformed",
+                elsewhere,
+                "set AWS_REGION=eu-west-1",
+                false,
+            ),
+            (307, None, "TemporaryRedirect", "", "set AWS_REGION to it", false),
+            // The region is right; HEAD does not say what is not.
+            (
+                400,
+                Some("us-east-1"),
+                "",
+                "",
+                "refused the request without a reason",
+                false,
+            ),
+            (404, None, "NoSuchBucket", "", "bucket lake does not exist", false),
+            (400, None, "ExpiredToken", "", "the AWS credentials have expired", true),
+            (403, None, "SignatureDoesNotMatch", "", "look at the access key", false),
+            (503, None, "SlowDown", "", "asks for fewer requests", true),
+            (503, None, "", "<html>", "S3 answered 503 (request", true),
+            (
+                200,
+                None,
+                "InternalError",
+                "",
+                "S3 failed: S3 answered 200 InternalError",
+                true,
+            ),
+            (200, None, "", "", "no whole answer came from S3", true),
+            (
+                400,
+                None,
+                "InvalidPart",
+                "",
+                "S3 refused the request: S3 answered 400 InvalidPart",
+                false,
+            ),
+        ] {
+            let (told, said_transient) = told(status, region, code, body);
+            assert!(told.contains(words), "{status} {code}: {told}");
+            assert_eq!(said_transient, transient, "{status} {code}: {told}");
+        }
+    }
+}

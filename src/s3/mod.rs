@@ -6,10 +6,11 @@
 //! ```
 //!
 //! Everything that the AWS SDKs share is honoured: credentials, `AWS_REGION`, `AWS_PROFILE`, `AWS_ENDPOINT_URL`,
-//! `AWS_ENDPOINT_URL_S3`, `AWS_MAX_ATTEMPTS` and what profiles say of the same. Bodies of answers are the caller's to count:
-//! the client tries requests again, not bodies that break off.
+//! `AWS_ENDPOINT_URL_S3`, `AWS_MAX_ATTEMPTS` and what profiles say of the same. Bodies of answers are the caller's to
+//! count: the client tries requests again, not bodies that break off.
 
 mod error;
+mod key;
 mod location;
 
 use std::time::Duration;
@@ -23,16 +24,17 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
 
 pub use error::{Action, Refusal, refusal};
+pub use key::{KeyError, decode_key};
 pub use location::{LocationError, S3Location};
 
 /// What S3 tools take where nothing names a region. S3 names the right one when it refuses.
 const REGION_DEFAULT: &str = "us-east-1";
-/// Attempts of one request. Three, the SDK's own default, end within a second: S3 may answer 503 for longer while it scales.
+/// Attempts of one request. Three, the SDK's own default, end too soon for an S3 that answers 503 while it scales.
 const ATTEMPTS: u32 = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// From the start of a request to the first byte of its answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-/// The same where that time holds the sending of a large body, or work of S3 on many parts. A body that stalls fails sooner.
+/// The same where that time holds the sending of a large body, or work of S3 on many parts. A stalled one fails sooner.
 const PATIENT_TIMEOUT: Duration = Duration::from_secs(600);
 /// A body that brings no byte for so long is given up, in either direction.
 const STALL_TIMEOUT: Duration = Duration::from_secs(20);

@@ -2,8 +2,11 @@
 
 pub mod blocks;
 pub mod frame;
+mod gzip;
 pub mod inflate;
 pub mod listing;
 pub mod local;
 pub mod raw;
 pub mod s3;
+mod snappy;
+mod zip;

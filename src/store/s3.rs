@@ -7,9 +7,9 @@
 //! compare     HeadObject         the SHA-256 that S3 keeps; the object itself is read where there is none
 //! ```
 //!
-//! Every body is sent with its SHA-256, which S3 checks before it stores anything, and keeps. No put is unconditional, so a
-//! bucket whose policy demands conditional writes serves as a lake. A request whose answer was lost is repeated: its own
-//! success then looks like somebody else's.
+//! Every body is sent with its SHA-256, which S3 checks before it stores anything, and keeps. No put is unconditional,
+//! so a bucket whose policy demands conditional writes serves as a lake. A request whose answer was lost is repeated:
+//! its own success then looks like somebody else's.
 
 mod list;
 mod read;
@@ -164,7 +164,7 @@ impl Object<'_> {
         StoreError::new(doing, self.key, refusal.transient, refusal)
     }
 
-    /// For an answer that lacks what belongs in it, or contradicts itself. Whether the request took effect is not known.
+    /// For an answer that lacks what belongs in it, or contradicts itself. Whether it was done is not known.
     fn nonsense(&self, doing: &'static str, why: &str) -> StoreError {
         StoreError::new(doing, self.key, true, format!("the answer of S3 makes no sense: {why}"))
     }
@@ -176,8 +176,7 @@ impl Object<'_> {
     }
 }
 
-/// Nothing has this key. A bucket that is not there is no such answer; that a caller may not see the key, status 403, is
-/// none either.
+/// Nothing has this key. Not: the bucket is not there, or the caller may not see the key (status 403).
 fn is_absent(refusal: &Refusal) -> bool {
     refusal.status == Some(404) && refusal.code.as_deref() != Some("NoSuchBucket")
 }

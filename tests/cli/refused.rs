@@ -52,12 +52,12 @@ fn wrong_command_lines_are_refused_with_the_way_out() {
         ("backfill raw nowhere --to lake", ["nowhere", "No such file"]),
         ("backfill raw --to file", ["file", "not a directory"]),
         (
-            "backfill s3://bucket/prefix --to lake",
-            ["s3://bucket/prefix", "local files only"],
+            "backfill s3:///prefix --to lake",
+            ["names no bucket", "write s3://bucket"],
         ),
         (
-            "backfill raw --to s3://bucket/lake",
-            ["s3://bucket/lake", "local files only"],
+            "backfill raw --to s3a://bucket/lake",
+            ["--to", "does not begin with s3://"],
         ),
     ] {
         refuses(&sandbox, sandbox.run(line), &expected);

@@ -5,6 +5,7 @@
 pub(crate) mod faulty;
 pub(crate) mod memory;
 pub(crate) mod s3;
+pub(crate) mod s3_lake;
 pub(crate) mod world;
 
 use lakebed::store::LakeKey;

@@ -8,7 +8,7 @@ use lakebed::record::{BlockRows, Reader, RecordPlan, SourceContext};
 use lakebed::settings::Flags;
 use lakebed::source::blocks::{Block, Blocks};
 use lakebed::source::frame::Framer;
-use lakebed::source::inflate::Inflate;
+use lakebed::source::inflate::{Hint, Inflate};
 use lakebed::source::listing::{Selection, Source};
 use lakebed::source::local;
 use lakebed::table::{RouteValue, Table, Tables, UnknownFields};
@@ -139,7 +139,11 @@ fn condition(table: &Table) -> Option<String> {
 fn sample(plan: &RecordPlan, source: &Source) -> Result<Vec<Landed>, Refused> {
     let fail = |error: &dyn std::error::Error| Refused::failed(format!("{}: {}", source.name, chain(error)));
     let file = std::fs::File::open(source.name.path().unwrap_or_default()).map_err(|error| fail(&error))?;
-    let stream = Inflate::new(file).map_err(|error| fail(&error))?;
+    let hint = Hint {
+        content_encoding: None,
+        name: source.name.key.clone(),
+    };
+    let stream = Inflate::with_hint(file, &hint).map_err(|error| fail(&error))?;
     let block = Blocks::new(stream, plan.limits())
         .sampled()
         .next(Vec::new())

@@ -1,10 +1,10 @@
 //! Listings, page by page.
 
-use aws_sdk_s3::types::Object;
+use aws_sdk_s3::types::{EncodingType, Object};
 
 use super::{S3Objects, odd, version};
 use crate::job::identity::SourceName;
-use crate::s3::{Action, S3Location};
+use crate::s3::{Action, S3Location, decode_key};
 use crate::source::listing::{Listing, Selection, Source};
 use crate::store::StoreError;
 
@@ -54,6 +54,8 @@ impl S3Objects {
             .prefix(prefix)
             .max_keys(keys_max)
             .set_continuation_token(token)
+            // XML cannot hold every character of a key.
+            .encoding_type(EncodingType::Url)
             .set_expected_bucket_owner(self.s3.expected_owner());
         let answer = request.send().await.map_err(|error| {
             let refused = self.s3.refusal(Action::ListBucket, location.bucket(), prefix, error);
@@ -62,7 +64,15 @@ impl S3Objects {
         let next = answer
             .next_continuation_token
             .filter(|_| answer.is_truncated == Some(true));
-        Ok((answer.contents.unwrap_or_default(), next))
+        let mut objects = answer.contents.unwrap_or_default();
+        // Other stores need not know of it.
+        if answer.encoding_type == Some(EncodingType::Url) {
+            for object in &mut objects {
+                let key = decode_key(object.key().unwrap_or_default());
+                object.key = Some(key.map_err(|error| StoreError::new("list", location, false, error))?);
+            }
+        }
+        Ok((objects, next))
     }
 }
 

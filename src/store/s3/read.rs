@@ -89,7 +89,7 @@ impl Object<'_> {
             .ok_or_else(|| self.nonsense(LOOK, "it has no size"))
     }
 
-    /// Reads the object, or those bytes of `range` that are there, into `sink`. Gives the ETag, or nothing when there is no
+    /// Reads the object, or those bytes of `range` that are there, into `sink`. Gives the ETag; nothing if there is no
     /// object.
     async fn download(
         &self,

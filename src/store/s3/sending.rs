@@ -28,8 +28,8 @@ pub(super) fn stream(body: &Body) -> ByteStream {
     }))
 }
 
-/// The hash S3 is to find as well. It stands in a header, so the body is read once more, before it is sent: a spool file
-/// that is too short is found here, and nothing is sent.
+/// The hash S3 is to find as well. It stands in a header, so the body is read once before it is sent: a spool file that
+/// is too short is found here, and nothing is sent.
 pub(super) async fn checksum(body: &Body) -> io::Result<Checksum> {
     fn hash(body: &Body) -> io::Result<Checksum> {
         let mut hashing = Hashing::new(io::sink());
@@ -59,8 +59,8 @@ impl http_body::Body for Sending {
     type Data = Bytes;
     type Error = io::Error;
 
-    /// Reads from the spool file right here: it was written, and hashed, a moment ago, so the read copies 256 KiB from the
-    /// page cache, which is quicker than to hand it to another thread.
+    /// Reads from the spool file right here: it was written, and hashed, a moment ago, so the read copies 256 KiB from
+    /// the page cache, which is quicker than to hand it to another thread.
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let chunk = self.chunks.next();
         if let Some(Ok(bytes)) = &chunk {

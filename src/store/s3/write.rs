@@ -167,8 +167,8 @@ impl Object<'_> {
         }
     }
 
-    /// Sends a conditional write again, with a pause, as long as S3 says 409: another one for the same key was under way,
-    /// and what there is to compare with was not known.
+    /// Sends a conditional write again, with a pause, as long as S3 says 409: another one for the same key was under
+    /// way, and what there is to compare with was not known.
     async fn through_conflicts<T, E, F>(&self, send: impl Fn() -> F) -> Result<T, Refusal>
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

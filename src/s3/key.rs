@@ -1,4 +1,4 @@
-//! Keys as notifications write them: form-encoded, so `red+flower%2F1.json` is `red flower/1.json`.
+//! Keys as notifications and listings write them: form-encoded, so `red+flower%2F1.json` is `red flower/1.json`.
 
 use percent_encoding::percent_decode;
 
@@ -16,7 +16,7 @@ pub enum KeyError {
 /// The key as S3 knows it. `+` is a space and `%XX` a byte; a `%` that begins no escape stands for itself.
 ///
 /// `&` and `=` are characters like others here: senders differ in what they escape, and a key is no list of pairs.
-pub(super) fn decode(encoded: &str) -> Result<String, KeyError> {
+pub fn decode_key(encoded: &str) -> Result<String, KeyError> {
     let spaced = encoded.replace('+', " ");
     let key = percent_decode(spaced.as_bytes())
         .decode_utf8()
@@ -69,7 +69,7 @@ mod tests {
             ("%EF%BB%BFa", "\u{feff}a"),
             (&long, &decoded),
         ] {
-            assert_eq!(decode(encoded).as_deref(), Ok(key), "{encoded}");
+            assert_eq!(decode_key(encoded).as_deref(), Ok(key), "{encoded}");
         }
     }
 
@@ -83,7 +83,7 @@ mod tests {
             ("%C0%AF", KeyError::NotUtf8),
             ("", KeyError::Empty),
         ] {
-            assert_eq!(decode(encoded), Err(why), "{encoded}");
+            assert_eq!(decode_key(encoded), Err(why), "{encoded}");
         }
     }
 
@@ -102,7 +102,7 @@ mod tests {
             let percent = utf8_percent_encode(&key, PATH).to_string();
             let form: String = form_urlencoded::byte_serialize(key.as_bytes()).collect();
             for encoded in [percent.replace("%20", "+"), percent, form] {
-                prop_assert_eq!(decode(&encoded), Ok(key.clone()), "{}", encoded);
+                prop_assert_eq!(decode_key(&encoded), Ok(key.clone()), "{}", encoded);
             }
         }
     }
