@@ -63,6 +63,16 @@ pub enum EngineError {
     Lake(#[from] LakeError),
 }
 
+impl EngineError {
+    /// Whether a later attempt may succeed without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_transient(),
+            Self::Lake(error) => error.is_transient(),
+        }
+    }
+}
+
 impl Engine {
     /// Opens the lake, and makes it where there is none yet.
     pub async fn open(config: EngineConfig<'_>) -> Result<Self, EngineError> {

@@ -24,7 +24,7 @@ use crate::place::Place;
 use crate::report::{Summary, TableSummary};
 use crate::s3::{LocationError, S3};
 use crate::settings::Settings;
-use crate::source::listing::pack;
+use crate::source::listing::{Source, pack};
 use crate::table::Tables;
 
 /// What the function's metrics and its summary call what it does.
@@ -221,25 +221,39 @@ impl Function {
     /// Loads what is wanted, and says what became of each.
     async fn load(&self, engine: &Engine, wanted: HashMap<SourceName, Wanted>, fates: &mut Fates) -> Summary {
         let mut summary = Summary::new(VERB, self.lake.to_string());
-        let mut tell = |name: &SourceName, became: Became| {
-            let Some(wanted) = wanted.get(name) else { return };
-            let fate = match became {
-                Became::Loaded => Fate::Loaded,
-                Became::Already => Fate::Already,
-                Became::Failed(failed) => Fate::Failed(Failure::new(failed.code, failed.message)),
-            };
-            fates.insert(wanted.clone(), fate);
-        };
         let (sources, failed) = engine.loader.find(wanted.keys().cloned().collect()).await;
+        let (folders, sources): (Vec<_>, Vec<_>) = sources.into_iter().partition(Source::is_folder);
+        let mut tell = |name: &SourceName, fate: Fate| {
+            fates.extend(wanted.get(name).map(|wanted| (wanted.clone(), fate)));
+        };
+        for folder in folders {
+            let why = "it is the empty object that stands for a folder".to_owned();
+            tell(&folder.name, Fate::Skipped { why });
+        }
         for (name, failed) in failed {
-            tell(&name, Became::Failed(failed));
+            tell(&name, Became::Failed(failed).into());
         }
         let jobs = pack(sources, self.settings.job_bytes);
-        engine.loader.run(jobs, engine.jobs_max, &mut summary, &mut tell).await;
+        engine
+            .loader
+            .run(jobs, engine.jobs_max, &mut summary, &mut |name, became| {
+                tell(name, became.into())
+            })
+            .await;
         if let Some(s3) = engine.raw.s3() {
             s3.forget();
         }
         summary
+    }
+}
+
+impl From<Became> for Fate {
+    fn from(became: Became) -> Self {
+        match became {
+            Became::Loaded => Self::Loaded,
+            Became::Already => Self::Already,
+            Became::Failed(failed) => Self::Failed(Failure::new(failed.code, failed.message)),
+        }
     }
 }
 

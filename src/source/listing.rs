@@ -16,6 +16,13 @@ pub struct Source {
     pub version: Version,
 }
 
+impl Source {
+    /// Whether it is the empty object that consoles make for a folder.
+    pub fn is_folder(&self) -> bool {
+        self.name.bucket.is_some() && self.name.key.ends_with('/') && self.version.size == 0
+    }
+}
+
 /// Which of the objects found are sources.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {

@@ -203,6 +203,14 @@ fn selection(args: &Args) -> Result<Selection, Refused> {
     })
 }
 
+/// What is wrong here and now may pass; what is wrong with names, permissions or schemas is for the user to mend.
+fn refused(error: &dyn std::error::Error, is_transient: bool) -> Refused {
+    match is_transient {
+        true => Refused::failed(chain(error)),
+        false => Refused::usage(chain(error)),
+    }
+}
+
 async fn list(raw: &[Place], lake: &Place, s3: Option<&S3>, selection: &Selection) -> Result<Listing, Refused> {
     let mut listing = Listing::default();
     for place in raw {
@@ -213,7 +221,7 @@ async fn list(raw: &[Place], lake: &Place, s3: Option<&S3>, selection: &Selectio
             }
             (Place::S3(location), Some(s3)) => {
                 let found = S3Objects::new(s3.clone()).list(location, selection).await;
-                let found = found.map_err(|error| Refused::failed(chain(&error)))?;
+                let found = found.map_err(|error| refused(&error, error.is_transient()))?;
                 // A folder that is not there is refused, and so is what stands for one.
                 if found.is_empty() && !location.prefix().is_empty() {
                     let message = format!("there is no object {location}, and none below it");
@@ -258,13 +266,17 @@ async fn load(
         writes: !args.dry_run,
         progress: Arc::clone(&counted),
     });
-    let engine = engine
-        .await
-        .map_err(|error| Refused::usage(format!("lake {lake}: {}", chain(&error))))?;
+    let engine = engine.await.map_err(|error| {
+        let Refused { exit, message } = refused(&error, error.is_transient());
+        Refused {
+            exit,
+            message: format!("lake {lake}: {message}"),
+        }
+    })?;
     engine
         .check_tables(&tables)
         .await
-        .map_err(|error| Refused::usage(chain(&error)))?;
+        .map_err(|error| refused(&error, error.is_transient()))?;
     let lake_name = lake.to_string();
     if args.dry_run {
         let result = dry_run(

@@ -86,10 +86,11 @@ fn add(
     let name = SourceName::in_bucket(location.bucket(), object.key().unwrap_or_default());
     let size = object.size().and_then(|size| u64::try_from(size).ok());
     let version = version(object.e_tag(), size, object.last_modified()).map_err(|why| odd(&name, why))?;
-    if name.key.ends_with('/') && version.size == 0 {
+    let source = Source { name, version };
+    if source.is_folder() {
         listing.hidden += 1;
     } else {
-        listing.add(Source { name, version }, below, selection);
+        listing.add(source, below, selection);
     }
     Ok(())
 }
