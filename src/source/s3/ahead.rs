@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Buf, Bytes};
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::range::{Head, Ranged};
-use super::{Kept, RANGE_BYTES, S3Objects};
+use super::range::{FromRange, Head, Sink};
+use super::{Kept, RANGE_BYTES_MAX, RANGE_BYTES_MIN, RANGES, S3Objects};
 use crate::source::listing::Source;
 use crate::source::raw::ReadError;
 
@@ -29,7 +29,7 @@ const WAITING_MAX: usize = 1;
 enum Message {
     /// The object at this place begins.
     Begin(usize, Head),
-    Bytes(Vec<Bytes>),
+    Bytes(Vec<Bytes>, Option<OwnedSemaphorePermit>),
     End,
     Failed(ReadError),
 }
@@ -48,6 +48,8 @@ pub struct ReadAhead {
 pub struct Stored {
     messages: Messages,
     pieces: VecDeque<Bytes>,
+    /// The room that the pieces take.
+    _room: Option<OwnedSemaphorePermit>,
     ended: bool,
 }
 
@@ -90,11 +92,12 @@ impl ReadAhead {
                     let stored = Stored {
                         messages: Arc::clone(&self.messages),
                         pieces: VecDeque::new(),
+                        _room: None,
                         ended: false,
                     };
                     return Ok((head, stored));
                 }
-                Some(Message::Begin(..) | Message::Bytes(_) | Message::End) => {}
+                Some(Message::Begin(..) | Message::Bytes(..) | Message::End) => {}
                 Some(Message::Failed(error)) => return Err(error),
                 None => return Err(ReadError::Io(gone())),
             }
@@ -117,7 +120,7 @@ impl Read for Stored {
                 return Ok(0);
             }
             match self.messages.blocking_lock().blocking_recv() {
-                Some(Message::Bytes(pieces)) => self.pieces = pieces.into(),
+                Some(Message::Bytes(pieces, room)) => (self.pieces, self._room) = (pieces.into(), room),
                 Some(Message::End) => self.ended = true,
                 Some(Message::Failed(error)) => return Err(io::Error::other(error)),
                 Some(Message::Begin(..)) | None => return Err(gone()),
@@ -133,14 +136,17 @@ fn gone() -> io::Error {
 /// A range under way.
 struct UnderWay {
     place: usize,
-    is_first: bool,
+    /// Its object begins with it.
+    begins: bool,
     is_last: bool,
+    /// Most bytes of it that wait.
     bytes: u64,
+    read: mpsc::UnboundedReceiver<FromRange>,
     /// Aborted where nobody waits for it any more.
     task: Task,
 }
 
-struct Task(JoinHandle<Result<Ranged, ReadError>>);
+struct Task(JoinHandle<Result<(), ReadError>>);
 
 impl Drop for Task {
     fn drop(&mut self) {
@@ -167,7 +173,7 @@ impl Fetch {
                     ranges.next();
                     continue;
                 }
-                let bytes = range.end - range.start;
+                let bytes = (range.end - range.start).min(RANGE_BYTES_MIN);
                 let fits = self.bytes + bytes <= self.memory && self.under_way.len() < REQUESTS_MAX;
                 if !fits && !self.under_way.is_empty() {
                     break;
@@ -178,44 +184,64 @@ impl Fetch {
                 }
                 self.begin(place, &sources[place], range, &pin);
             }
-            let Some(mut next) = self.under_way.pop_front() else {
-                return;
-            };
-            if next.place < self.first_wanted.load(Ordering::Relaxed) {
-                self.bytes -= next.bytes;
-                continue;
-            }
-            let read = match (&mut next.task.0).await {
-                Ok(read) => read,
-                Err(ended) => match ended.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(cancelled) => unreachable!("only what was dropped is cancelled: {cancelled}"),
-                },
-            };
-            let failed = read.is_err();
-            for message in messages(&next, read) {
-                if to.send(message).await.is_err() {
-                    return;
-                }
-            }
-            if failed {
+            let Some(next) = self.under_way.pop_front() else { return };
+            let bytes = next.bytes;
+            if !self.hand_over(next, &to).await {
                 return;
             }
-            self.bytes -= next.bytes;
+            self.bytes -= bytes;
+        }
+    }
+
+    /// Hands a range over as it comes. False where nothing can follow it.
+    async fn hand_over(&self, mut range: UnderWay, to: &mpsc::Sender<Message>) -> bool {
+        let is_wanted = || range.place >= self.first_wanted.load(Ordering::Relaxed);
+        while is_wanted()
+            && let Some(next) = range.read.recv().await
+        {
+            let message = match next {
+                FromRange::Head(head) if range.begins => Message::Begin(range.place, head),
+                FromRange::Head(_) => continue,
+                FromRange::Pieces(pieces, room) => Message::Bytes(pieces, room),
+            };
+            if to.send(message).await.is_err() {
+                return false;
+            }
+        }
+        if !is_wanted() {
+            return true;
+        }
+        let ended = match (&mut range.task.0).await {
+            Ok(ended) => ended,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(cancelled) => unreachable!("only what was dropped is cancelled: {cancelled}"),
+            },
+        };
+        match ended {
+            Ok(()) if range.is_last => to.send(Message::End).await.is_ok(),
+            Ok(()) => true,
+            Err(error) => {
+                // Where nobody listens, nobody needs to know.
+                drop(to.send(Message::Failed(error)).await);
+                false
+            }
         }
     }
 
     fn begin(&mut self, place: usize, source: &Source, range: Range<u64>, pin: &watch::Sender<Option<Head>>) {
-        let bytes = range.end - range.start;
-        let (is_first, is_last) = (range.start == 0, range.end == source.version.size);
+        let size = range.end - range.start;
+        let (begins, is_last) = (range.start == 0, range.end == source.version.size);
         let (objects, source, pin) = (Arc::clone(&self.objects), source.clone(), pin.clone());
+        let (to, read) = mpsc::unbounded_channel();
+        let mut sink = Sink::new(to, (size > RANGE_BYTES_MIN).then_some(RANGE_BYTES_MIN as usize));
         let task = tokio::spawn(async move {
-            if is_first {
+            if begins {
                 let begun = objects.take_kept(&source);
                 let told = move |head: &Head| {
                     pin.send_replace(Some(head.clone()));
                 };
-                return objects.range(&source, range, None, begun, told).await;
+                return objects.range(&source, range, None, begun, (&mut sink, told)).await;
             }
             let mut told = pin.subscribe();
             // It holds a sender itself, so this never ends without a head; what failed first is told first, and ends all.
@@ -223,36 +249,26 @@ impl Fetch {
                 Ok(head) => head.clone().unwrap_or_default(),
                 Err(_) => Head::default(),
             };
-            objects.range(&source, range, head.version_id, None, |_| {}).await
+            let version_id = head.version_id;
+            objects
+                .range(&source, range, version_id, None, (&mut sink, |_| {}))
+                .await
         });
+        let bytes = size.min(RANGE_BYTES_MIN);
         self.bytes += bytes;
         self.under_way.push_back(UnderWay {
             place,
-            is_first,
+            begins,
             is_last,
             bytes,
+            read,
             task: Task(task),
         });
     }
 }
 
-fn messages(range: &UnderWay, read: Result<Ranged, ReadError>) -> Vec<Message> {
-    let Ranged { head, pieces } = match read {
-        Ok(read) => read,
-        Err(error) => return vec![Message::Failed(error)],
-    };
-    let mut messages = Vec::with_capacity(3);
-    if range.is_first {
-        messages.push(Message::Begin(range.place, head));
-    }
-    messages.push(Message::Bytes(pieces));
-    if range.is_last {
-        messages.push(Message::End);
-    }
-    messages
-}
-
-/// The ranges of objects, one after another: one for an object without bytes, too, because its condition has to be asked.
+/// The ranges of objects, one after another: one for an object without bytes, too, because its condition has to be asked. The
+/// first is always a short one: it may have been asked for before the size was known.
 struct Ranges {
     sizes: Vec<u64>,
     place: usize,
@@ -264,7 +280,11 @@ impl Iterator for Ranges {
 
     fn next(&mut self) -> Option<Self::Item> {
         let size = *self.sizes.get(self.place)?;
-        let next = (self.place, self.at..(self.at + RANGE_BYTES).min(size));
+        let long = match self.at {
+            0 => RANGE_BYTES_MIN,
+            _ => (size / RANGES).clamp(RANGE_BYTES_MIN, RANGE_BYTES_MAX),
+        };
+        let next = (self.place, self.at..(self.at + long).min(size));
         if next.1.end == size {
             (self.place, self.at) = (self.place + 1, 0);
         } else {
@@ -288,25 +308,25 @@ mod tests {
 
     #[test]
     fn ranges_cover_every_object_without_gap() {
-        let sizes = vec![0, 1, RANGE_BYTES, 0, RANGE_BYTES + 1, 3 * RANGE_BYTES - 1];
-        let all: Vec<_> = Ranges {
-            sizes: sizes.clone(),
-            place: 0,
-            at: 0,
-        }
-        .collect();
-        assert_eq!(
-            all.iter().map(|(place, _)| *place).collect::<Vec<_>>(),
-            [0, 1, 2, 3, 4, 4, 5, 5, 5]
-        );
-        for (place, size) in sizes.into_iter().enumerate() {
-            let ranges: Vec<_> = all
-                .iter()
-                .filter(|(of, _)| *of == place)
-                .map(|(_, range)| range)
-                .collect();
-            assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (0, size));
-            assert!(ranges.windows(2).all(|two| two[0].end == two[1].start));
+        const MIN: u64 = RANGE_BYTES_MIN;
+        for (size, count) in [
+            (0, 1),
+            (1, 1),
+            (MIN, 1),
+            (MIN + 1, 2),
+            (3 * MIN - 1, 3),
+            (32 * MIN, 32),
+            (64 * MIN, 33),
+            (100 << 30, 1601),
+        ] {
+            let sizes = vec![7, size, 0];
+            let all: Vec<_> = Ranges { sizes, place: 0, at: 0 }.collect();
+            let (first, last) = (&all[0], &all[all.len() - 1]);
+            assert_eq!((first, last), (&(0, 0..7), &(2, 0..0)));
+            let ranges = &all[1..all.len() - 1];
+            assert_eq!(ranges.len(), count, "{size}");
+            assert_eq!((ranges[0].1.start, ranges[count - 1].1.end), (0, size));
+            assert!(ranges.windows(2).all(|two| two[0].1.end == two[1].1.start));
         }
     }
 }

@@ -29,8 +29,14 @@ use crate::job::identity::{SourceName, Version};
 use crate::s3::{Action, Refusal, S3};
 use crate::store::{Pending, StoreError};
 
-/// Bytes asked for at once: large enough that requests cost little, small enough that a few fit any memory.
-const RANGE_BYTES: u64 = 4 << 20;
+/// Bytes asked for at once, at least: large enough that requests cost little, small enough that a few fit any memory. What
+/// waits of a range to be read is never more.
+const RANGE_BYTES_MIN: u64 = 4 << 20;
+/// At most. More would put the ranges behind it further off; less, and a store that takes an object up as a whole for each
+/// request spends most of its time on that.
+const RANGE_BYTES_MAX: u64 = 64 << 20;
+/// Ranges of a large object.
+const RANGES: u64 = 32;
 /// First answers whose bodies wait to be read. Each is a connection.
 const KEPT_MAX: usize = 16;
 
@@ -67,7 +73,7 @@ impl S3Objects {
         if self.kept().len() >= KEPT_MAX {
             return self.version_now(name).await;
         }
-        let request = self.get(name).range(format!("bytes=0-{}", RANGE_BYTES - 1));
+        let request = self.get(name).range(format!("bytes=0-{}", RANGE_BYTES_MIN - 1));
         let answer = match request.send().await.map_err(|error| self.refusal(name, error)) {
             Ok(answer) => answer,
             // The range of an object without bytes.

@@ -2,13 +2,15 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use super::{S3Objects, bare, no_bucket};
+use super::{RANGE_BYTES_MIN, S3Objects, bare, no_bucket};
 use crate::s3::Refusal;
 use crate::source::listing::Source;
 use crate::source::raw::ReadError;
@@ -18,6 +20,8 @@ const ATTEMPTS_MAX: u32 = 6;
 /// A connection that breaks off after less is not getting anywhere.
 const PROGRESS_BYTES: u64 = 64 << 10;
 const PAUSE_MS: u64 = 100;
+/// A piece takes no more room than this, so that it always fits once all before it were read.
+const ROOM_MOST: u32 = RANGE_BYTES_MIN as u32;
 
 /// What the first answer for an object tells of the rest.
 #[derive(Clone, Debug, Default)]
@@ -27,11 +31,60 @@ pub(crate) struct Head {
     pub(crate) version_id: Option<String>,
 }
 
-/// The bytes of a range, in pieces as they came.
+/// What comes of a range, in order.
 #[derive(Debug)]
-pub(super) struct Ranged {
-    pub(super) head: Head,
-    pub(super) pieces: Vec<Bytes>,
+pub(super) enum FromRange {
+    /// S3 has answered, and no byte was read yet.
+    Head(Head),
+    /// Bytes, and the room they take until they are dropped.
+    Pieces(Vec<Bytes>, Option<OwnedSemaphorePermit>),
+}
+
+/// Takes the bytes of a range on their way to the reader.
+#[derive(Debug)]
+pub(super) struct Sink {
+    to: mpsc::UnboundedSender<FromRange>,
+    /// Bytes that may wait to be read. None: all wait until the range is complete, and can still be thrown away.
+    room: Option<Arc<Semaphore>>,
+    held: Vec<Bytes>,
+}
+
+impl Sink {
+    /// `room`: bytes of a range that may wait, where not all of it does.
+    pub(super) fn new(to: mpsc::UnboundedSender<FromRange>, room: Option<usize>) -> Self {
+        Self {
+            to,
+            room: room.map(|bytes| Arc::new(Semaphore::new(bytes))),
+            held: Vec::new(),
+        }
+    }
+
+    fn head(&self, head: &Head) {
+        // Where nobody listens any more, this task is about to be dropped.
+        drop(self.to.send(FromRange::Head(head.clone())));
+    }
+
+    async fn push(&mut self, piece: Bytes) {
+        let Some(room) = &self.room else {
+            self.held.push(piece);
+            return;
+        };
+        let bytes = u32::try_from(piece.len()).unwrap_or(u32::MAX).min(ROOM_MOST);
+        let permit = Arc::clone(room).acquire_many_owned(bytes).await.ok();
+        drop(self.to.send(FromRange::Pieces(vec![piece], permit)));
+    }
+
+    /// Forgets all bytes, if none has gone out yet.
+    fn restart(&mut self) -> bool {
+        self.held.clear();
+        self.room.is_none()
+    }
+
+    fn finish(&mut self) {
+        if !self.held.is_empty() {
+            drop(self.to.send(FromRange::Pieces(std::mem::take(&mut self.held), None)));
+        }
+    }
 }
 
 /// What goes wrong with one answer.
@@ -43,20 +96,16 @@ enum Broken {
 }
 
 impl S3Objects {
-    /// Reads a range to its end. `begun` is an answer to exactly this range, its body not yet read; `on_head` is called as
-    /// soon as S3 has answered, before the body is read.
+    /// Reads a range to its end, into `sink`. `begun` is an answer to exactly this range, its body not yet read; `on_head` is
+    /// called as soon as S3 has answered, before the body is read.
     pub(super) async fn range(
         &self,
         source: &Source,
         range: Range<u64>,
         pin: Option<String>,
         mut begun: Option<GetObjectOutput>,
-        on_head: impl FnOnce(&Head) + Send,
-    ) -> Result<Ranged, ReadError> {
-        let mut read = Ranged {
-            head: Head::default(),
-            pieces: Vec::new(),
-        };
+        (sink, on_head): (&mut Sink, impl FnOnce(&Head) + Send),
+    ) -> Result<(), ReadError> {
         let mut on_head = Some(on_head);
         let (mut got, mut attempts) = (0, 0);
         loop {
@@ -70,14 +119,18 @@ impl S3Objects {
                 Err(broken) => broken,
                 Ok(answer) => {
                     if let Some(on_head) = on_head.take() {
-                        read.head = Head {
+                        let head = Head {
                             content_encoding: answer.content_encoding().map(str::to_owned),
                             version_id: answer.version_id().map(str::to_owned),
                         };
-                        on_head(&read.head);
+                        on_head(&head);
+                        sink.head(&head);
                     }
-                    match take(source, &rest, answer, &mut read.pieces, &mut got).await {
-                        Ok(()) => return Ok(read),
+                    match take(source, &rest, answer, sink, &mut got).await {
+                        Ok(()) => {
+                            sink.finish();
+                            return Ok(());
+                        }
                         Err(broken) => broken,
                     }
                 }
@@ -87,8 +140,10 @@ impl S3Objects {
                 Broken::Off(refused) => refused,
             };
             if got == range.end - range.start {
+                if !sink.restart() {
+                    return Ok(());
+                }
                 // All bytes, and yet an error: they are not what S3 has, by the checksum that came with them.
-                read.pieces.clear();
                 got = 0;
             }
             attempts = if got > before + PROGRESS_BYTES { 1 } else { attempts + 1 };
@@ -137,7 +192,7 @@ async fn take(
     source: &Source,
     range: &Range<u64>,
     answer: GetObjectOutput,
-    pieces: &mut Vec<Bytes>,
+    sink: &mut Sink,
     got: &mut u64,
 ) -> Result<(), Broken> {
     let mut skip = begins_at(source, range, &answer)?;
@@ -156,14 +211,14 @@ async fn take(
         let more = piece.len() as u64;
         if more > missing {
             // An answer with more than was asked for: of a store that does not know ranges, the rest of the object.
-            pieces.push(piece.slice(..missing as usize));
             *got += missing;
+            sink.push(piece.slice(..missing as usize)).await;
             return Ok(());
         }
         if more > 0 {
-            pieces.push(piece);
             missing -= more;
             *got += more;
+            sink.push(piece).await;
         }
     }
 }
