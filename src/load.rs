@@ -186,14 +186,27 @@ impl Loader {
         loop {
             while running.len() < jobs_max && !self.progress.stop.load(Ordering::Relaxed) {
                 let Some(sources) = waiting.next() else { break };
-                let this = Arc::clone(self);
-                running.spawn(async move { this.load(sources).await });
+                running.spawn(Arc::clone(self).load_or_fault(sources));
             }
             match running.join_next().await {
                 None => return,
                 Some(loaded) => add(summary, finished(loaded), tell),
             }
         }
+    }
+
+    /// The same of one job. What panics fails its own sources and no others.
+    async fn load_or_fault(self: Arc<Self>, sources: Vec<Source>) -> Loaded {
+        let names: Vec<SourceName> = sources.iter().map(|source| source.name.clone()).collect();
+        let loading = tokio::spawn(async move { self.load(sources).await });
+        loading.await.unwrap_or_else(|_| {
+            let what = "the job ended in a panic".to_owned();
+            let error = LoadError::Stage(StageError::Fault(what));
+            Loaded {
+                failed: names.iter().map(|name| error.of(name)).collect(),
+                ..Loaded::default()
+            }
+        })
     }
 
     /// Loads the sources of one job. A source that cannot be read is left out, and the others are loaded without it.

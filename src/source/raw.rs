@@ -35,7 +35,7 @@ pub enum ReadError {
     Io(io::Error),
     /// S3 failed or refused.
     #[error(transparent)]
-    S3(Refusal),
+    S3(Box<Refusal>),
 }
 
 impl ReadError {

@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
+#[path = "../support/lake.rs"]
 mod lake;
 mod sandbox;
 

@@ -27,7 +27,7 @@ fn wrong_command_lines_are_refused_with_the_way_out() {
     let sandbox = sandbox();
     for (line, expected) in [
         ("backfill raw", ["--to DIR", "LAKEBED_LAKE"]),
-        ("backfill --to lake", ["<FILE|DIR>", "required"]),
+        ("backfill --to lake", ["<FILE|DIR|s3://BUCKET/PREFIX>", "required"]),
         ("backfill raw --to lake --frobnicate", ["--frobnicate", "unexpected"]),
         ("backfil raw --to lake", ["backfil", "backfill"]),
         (

@@ -18,6 +18,9 @@ use serde_json::Value;
 /// Where layers are unpacked.
 const SCHEMAS_DIR: &str = "/opt/schemas";
 
+/// What libraries may log. The runtime would say once more, as a value of Rust, what an event failed with.
+const OTHERS: &str = "warn,lambda_runtime::layers::panic=off";
+
 /// What the Runtime API is told of an invocation that failed.
 #[derive(Debug)]
 struct Failed(HandleError);
@@ -57,9 +60,11 @@ fn main() -> ExitCode {
 
 /// JSON always: that is what people search. Libraries say what is wrong, and never what is in requests.
 fn log() {
+    let filter = |level: &str| EnvFilter::try_new(format!("{OTHERS},lakebed={level},lakebed_lambda={level}"));
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
-    let ours = format!("warn,lakebed={level},lakebed_lambda={level}");
-    let filter = EnvFilter::try_new(&ours).unwrap_or_else(|_| EnvFilter::new("warn,lakebed=info,lakebed_lambda=info"));
+    let filter = filter(&level)
+        .or_else(|_| filter("info"))
+        .expect("it is a list of levels");
     let json = fmt()
         .json()
         .flatten_event(true)
@@ -68,6 +73,11 @@ fn log() {
         .with_target(false)
         .with_env_filter(filter);
     json.init();
+    std::panic::set_hook(Box::new(|panic| {
+        // Where, and not the message: that may quote what was being read.
+        let at = panic.location().map(ToString::to_string);
+        error!(at, "a fault in lakebed, please report it");
+    }));
 }
 
 /// All that can be wrong with the settings is said here, before the first event.

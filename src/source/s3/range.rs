@@ -90,7 +90,7 @@ impl Sink {
 /// What goes wrong with one answer.
 enum Broken {
     /// What was read so far stays; the rest is asked for again.
-    Off(Refusal),
+    Off(Box<Refusal>),
     /// It is no use to ask again.
     For(ReadError),
 }
@@ -180,8 +180,8 @@ impl S3Objects {
                 }
                 Some(404) if !no_bucket(&refused) => Broken::For(ReadError::Missing),
                 Some(412 | 416) => Broken::For(overwritten()),
-                _ if refused.transient => Broken::Off(refused),
-                _ => Broken::For(ReadError::S3(refused)),
+                _ if refused.transient => Broken::Off(Box::new(refused)),
+                _ => Broken::For(ReadError::S3(Box::new(refused))),
             });
         }
     }
@@ -201,9 +201,9 @@ async fn take(
     loop {
         let mut piece = match body.next().await {
             Some(Ok(piece)) => piece,
-            Some(Err(error)) => return Err(Broken::Off(Refusal::broken_off(error))),
+            Some(Err(error)) => return Err(Broken::Off(Box::new(Refusal::broken_off(error)))),
             None if missing == 0 => return Ok(()),
-            None => return Err(Broken::Off(Refusal::broken_off("the body ended early"))),
+            None => return Err(Broken::Off(Box::new(Refusal::broken_off("the body ended early")))),
         };
         let skipped = skip.min(piece.len() as u64);
         skip -= skipped;

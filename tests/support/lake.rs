@@ -1,5 +1,7 @@
 //! A lake read back from its files alone: the rows by another Parquet reader, the records of `_lakebed/` as plain JSON.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read as _;
@@ -24,6 +26,25 @@ pub(crate) struct Lake {
 pub(crate) struct DataFile {
     pub(crate) table: String,
     pub(crate) rows: RecordBatch,
+}
+
+impl DataFile {
+    /// Reads a file; each of its rows is of the hour that its key names.
+    fn read(key: &str, bytes: Bytes) -> Self {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+        let schema = reader.schema().clone();
+        let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
+        let rows = concat_batches(&schema, &batches).unwrap();
+        assert_in_its_hour(key, &rows);
+        let table = key.split('/').next().unwrap().to_owned();
+        Self { table, rows }
+    }
+
+    /// The column `id`, in the order of the rows.
+    pub(crate) fn ids(&self) -> Vec<u64> {
+        let ids = self.rows.column_by_name("id").unwrap().as_primitive::<Int64Type>();
+        ids.values().iter().map(|id| *id as u64).collect()
+    }
 }
 
 impl Lake {
@@ -128,27 +149,29 @@ impl Lake {
 
     /// All data files, each with all its rows.
     pub(crate) fn tables(&self) -> Vec<DataFile> {
-        let read = |(key, bytes): (String, Bytes)| {
-            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
-            let schema = reader.schema().clone();
-            let batches: Vec<_> = reader.build().unwrap().map(Result::unwrap).collect();
-            let rows = concat_batches(&schema, &batches).unwrap();
-            let table = key.split('/').next().unwrap().to_owned();
-            assert_in_its_hour(&key, &rows);
-            DataFile { table, rows }
-        };
-        self.data().into_iter().map(read).collect()
+        let files = self.data().into_iter();
+        files.map(|(key, bytes)| DataFile::read(&key, bytes)).collect()
     }
 
     /// The column `id` of all rows, sorted: equal to the ids loaded where each is there exactly once.
     pub(crate) fn ids(&self) -> Vec<u64> {
-        let of = |file: &DataFile| -> Vec<u64> {
-            let ids = file.rows.column_by_name("id").unwrap().as_primitive::<Int64Type>();
-            ids.values().iter().map(|id| *id as u64).collect()
-        };
-        let mut ids: Vec<u64> = self.tables().iter().flat_map(of).collect();
+        let mut ids: Vec<u64> = self.tables().iter().flat_map(DataFile::ids).collect();
         ids.sort_unstable();
         ids
+    }
+
+    /// The column `id` of the rows of each folder that holds data, sorted.
+    pub(crate) fn ids_by_folder(&self) -> BTreeMap<String, Vec<u64>> {
+        let mut folders: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for (key, bytes) in self.data() {
+            let folder = key.rsplit_once('/').unwrap().0.to_owned();
+            folders
+                .entry(folder)
+                .or_default()
+                .extend(DataFile::read(&key, bytes).ids());
+        }
+        folders.values_mut().for_each(|ids| ids.sort_unstable());
+        folders
     }
 
     /// Proves that the lake is at rest and sound: [`prove_published`](Self::prove_published), and every intent that is
@@ -183,7 +206,8 @@ impl Lake {
             }
             assert_sums(&outcome["counts"]);
             for source in outcome["sources"].as_array().unwrap() {
-                assert!(loaded.insert(source["key"].to_string()), "loaded twice: {source}");
+                let name = format!("{} {}", source["bucket"], source["key"]);
+                assert!(loaded.insert(name), "loaded twice: {source}");
             }
             let (mut rows, mut entries) = (0, 0);
             for file in outcome["files"].as_array().unwrap() {

@@ -1,0 +1,142 @@
+//! Each file of `events/` does what `events/README.md` says of it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lakebed::function::Function;
+use s3s::crypto::{Checksum as _, Md5};
+use serde_json::{Value, json};
+
+use crate::world::{World, answer, error, gzip, ids, lines, tally};
+
+const ONE: &str = "clicks/dt=2019-10-12/a b+c.gz";
+const TWO: &str = "shop events/2019/10/12/03/shop-events-1-2019-10-12-03-20-12";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("events")
+}
+
+fn example(name: &str) -> Value {
+    serde_json::from_slice(&fs::read(folder().join(name)).unwrap()).unwrap()
+}
+
+/// Objects under the names that the examples mean, and others under what somebody else could take them for.
+fn world() -> (World, Function) {
+    let world = World::new();
+    let mut model = world.server.model();
+    model.create_bucket("example-raw");
+    model.seed("example-raw", ONE, gzip(lines(0..10)));
+    model.seed("example-raw", TWO, lines(10..30));
+    for other in [
+        "clicks/dt%3D2019-10-12/a+b%2Bc.gz",
+        "clicks%2Fdt%3D2019-10-12%2Fa+b%2Bc.gz",
+        "clicks/dt=2019-10-12/a+b+c.gz",
+        "shop+events/2019/10/12/03/shop-events-1-2019-10-12-03-20-12",
+    ] {
+        model.seed("example-raw", other, lines(1000..1001));
+    }
+    drop(model);
+    let function = world.function_with(&[("LAKEBED_RAW", "s3://example-raw")]).unwrap();
+    (world, function)
+}
+
+#[test]
+fn every_example_is_described_and_every_described_one_is_there() {
+    let readme = fs::read_to_string(folder().join("README.md")).unwrap();
+    let described = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let described: BTreeSet<_> = described.map(|(name, _)| name.to_owned()).collect();
+    let there = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name());
+    let there: BTreeSet<_> = there.map(|name| name.into_string().unwrap()).collect();
+    assert_eq!(there, &described | &BTreeSet::from(["README.md".to_owned()]));
+}
+
+#[tokio::test]
+async fn objects_named_by_an_example_are_loaded_once() {
+    for (name, loaded, of_each) in [
+        ("s3-put.json", 0..10, json!(1)),
+        ("s3-put-minimal.json", 0..10, json!(1)),
+        ("s3-two-records.json", 0..30, json!(2)),
+        ("sqs-s3-put.json", 0..30, Value::Null),
+    ] {
+        let (world, function) = world();
+        for again in [false, true] {
+            let answer = answer(&function, &example(name)).await;
+            if of_each.is_null() {
+                assert_eq!(answer, json!({"batchItemFailures": []}), "{name}");
+            } else {
+                let already = if again { "already" } else { "loaded" };
+                assert_eq!((&answer["objects"], &answer[already]), (&of_each, &of_each), "{name}");
+            }
+            assert_eq!(world.lake().ids(), ids(loaded.clone()), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_names_no_new_object_is_answered_and_asks_s3_nothing() {
+    for (name, expected) in [
+        (
+            "s3-removed.json",
+            json!({"ignored": {"ObjectRemoved:Delete": 1}, "test_events": 0}),
+        ),
+        ("s3-test-event.json", json!({"ignored": {}, "test_events": 1})),
+        ("sqs-test-event.json", json!({"batchItemFailures": []})),
+    ] {
+        let (world, function) = world();
+        let answer = answer(&function, &example(name)).await;
+        for (field, value) in expected.as_object().unwrap() {
+            assert_eq!(&answer[field], value, "{name}");
+        }
+        assert_eq!(world.requests().len(), 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_messages_names_those_that_failed() {
+    let (world, function) = world();
+    world
+        .server
+        .model()
+        .delete(crate::support::s3::At::new("example-raw", TWO), None)
+        .unwrap();
+    let event = example("sqs-s3-put.json");
+    let second = &event["Records"][1]["messageId"];
+    let expected = json!({"batchItemFailures": [{"itemIdentifier": second}]});
+    assert_eq!(answer(&function, &event).await, expected);
+    assert_eq!(world.lake().ids(), ids(0..10));
+    let error = error(&function, &example("s3-two-records.json")).await;
+    assert!(
+        error.contains("1 of 2 objects failed") && error.contains("Source.Missing"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn examples_of_objects_elsewhere_are_refused() {
+    let world = World::new();
+    let function = world.function();
+    let error = error(&function, &example("s3-put.json")).await;
+    assert!(
+        error.contains("Source.NotAllowed") && error.contains("LAKEBED_RAW"),
+        "{error}"
+    );
+    assert_eq!(tally(&answer(&function, &example("s3-removed.json")).await), [0; 5]);
+}
+
+#[test]
+fn messages_of_examples_are_what_a_queue_sends() {
+    for name in ["sqs-s3-put.json", "sqs-test-event.json"] {
+        for message in example(name)["Records"].as_array().unwrap() {
+            let body = message["body"].as_str().unwrap();
+            let sum: String = Md5::checksum(body.as_bytes())
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            assert_eq!(message["md5OfBody"], sum, "{name}");
+            assert!(serde_json::from_str::<Value>(body).unwrap().is_object());
+        }
+    }
+}

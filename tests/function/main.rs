@@ -1,0 +1,30 @@
+//! The function in process, raw objects and lake in the S3 of the test process: events in, answers out, and the lake read
+//! back with another reader and proved as a whole.
+//!
+//! ```text
+//! Model (raw/, lake/) ──> Server <── Function <── event        answer, metrics ──> as the caller expects them
+//!                            └──> Lake: copied to a folder, proved file by file, row by row
+//! ```
+
+#![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
+#[path = "../support/lake.rs"]
+mod lake;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod events;
+mod world;
+
+mod again;
+mod batches;
+mod codecs;
+mod examples;
+mod faults;
+mod keys;
+mod killed;
+mod one_object;
+mod opening;
+mod places;
+mod queue;
+mod versions;
