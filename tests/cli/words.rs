@@ -57,7 +57,7 @@ fn help_names_exit_codes_and_nothing_that_does_not_exist() {
         .skip(1)
         .take_while(|line| !line.is_empty());
     let verbs: Vec<_> = verbs.map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(verbs, ["backfill", "schema", "help"]);
+    assert_eq!(verbs, ["backfill", "invoke", "schema", "help"]);
 }
 
 #[test]
