@@ -1,7 +1,9 @@
 //! A lake in the S3 of the test process.
 
 use std::error::Error;
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,4 +77,17 @@ pub(crate) fn spooled(bytes: &[u8]) -> Arc<std::fs::File> {
 pub(crate) fn told(error: &StoreError) -> String {
     let causes = std::iter::successors(Some(error as &dyn Error), |&error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Copies what lies below a prefix of the bucket `lake` to a folder.
+pub(crate) fn download(server: &Server, prefix: &str, folder: &Path) {
+    let model = server.model();
+    for key in model.keys("lake") {
+        let Some(below) = key.strip_prefix(prefix) else {
+            continue;
+        };
+        let path = folder.join(below);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, model.bytes("lake", &key).unwrap()).unwrap();
+    }
 }

@@ -22,7 +22,7 @@ use lakebed::source::s3::S3Objects;
 use lakebed::table::Tables;
 use lakebed::table::duration::parse_duration_seconds;
 
-use crate::{Exit, Refused, progress, show};
+use crate::{Exit, Refused, progress, runtime, show};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -173,11 +173,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
     }
     let tables = Tables::load(&settings.schemas).map_err(Refused::usage)?;
     let selection = selection(&args)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Refused::failed(format!("start: {error}")))?;
+    let runtime = runtime()?;
     runtime.block_on(async {
         let s3 = match lake.s3().is_some() || raw.iter().any(|raw| raw.s3().is_some()) {
             true => Some(S3::connect(settings.expected_owner.clone()).await),

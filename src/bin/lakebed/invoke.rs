@@ -8,7 +8,7 @@ use lakebed::settings::Flags;
 use lakebed::table::Tables;
 use serde_json::Value;
 
-use crate::{Exit, Refused, backfill, show};
+use crate::{Exit, Refused, backfill, runtime, show};
 
 /// Stands where the function has the id of a request.
 const REQUEST_ID: &str = "invoke";
@@ -48,11 +48,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
     let payload = read(&args.event)?;
     let tables = Tables::load(&settings.schemas).map_err(Refused::usage)?;
     let function = Function::new(settings, tables).map_err(Refused::usage)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Refused::failed(format!("start: {error}")))?;
+    let runtime = runtime()?;
     let Handled {
         answer,
         metrics,

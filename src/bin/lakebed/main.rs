@@ -72,6 +72,15 @@ enum Verb {
     Schema(schema::Verb),
 }
 
+/// What requests and jobs run on; records are parsed elsewhere.
+fn runtime() -> Result<tokio::runtime::Runtime, Refused> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Refused::failed(format!("start: {error}")))
+}
+
 fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Backfill(args) => backfill::run(args),

@@ -13,6 +13,8 @@ use crate::Refused;
 
 /// Entries of a list that are shown to people; `--json` has all.
 const LISTED_MAX: usize = 20;
+/// What is hidden among files, and among objects.
+const PASSED_OVER: &str = "names beginning with `.` or `_`, and empty objects that stand for folders";
 
 /// A line on stderr.
 pub(crate) fn note(text: &str) {
@@ -109,7 +111,7 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
             );
         }
         if sources.hidden > 0 {
-            text += ", names beginning with `.` or `_` are passed over";
+            text += &format!(", {PASSED_OVER} are passed over");
         }
         text += "\n";
         return print(&text);
@@ -128,10 +130,7 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
     );
     if sources.hidden > 0 {
         let hidden = HumanCount(sources.hidden);
-        text.insert_str(
-            text.len() - 1,
-            &format!("{hidden} names beginning with `.` or `_` passed over\n"),
-        );
+        text.insert_str(text.len() - 1, &format!("{hidden} passed over: {PASSED_OVER}\n"));
     }
     let mut tables = table(&["table", "rows", "files", "size", "hours", "first hour", "last hour"]);
     for (name, table) in summary.tables.iter().filter(|(_, table)| table.rows > 0) {

@@ -31,7 +31,8 @@ enum Message {
     Begin(usize, Head),
     Bytes(Vec<Bytes>, Option<OwnedSemaphorePermit>),
     End,
-    Failed(ReadError),
+    /// The rest of the object at this place does not come.
+    Failed(usize, ReadError),
 }
 
 type Messages = Arc<Mutex<mpsc::Receiver<Message>>>;
@@ -62,6 +63,7 @@ impl S3Objects {
             objects: Arc::clone(self),
             memory,
             first_wanted: Arc::clone(&first_wanted),
+            after_failed: 0,
             under_way: VecDeque::new(),
             bytes: 0,
         };
@@ -97,8 +99,12 @@ impl ReadAhead {
                     };
                     return Ok((head, stored));
                 }
-                Some(Message::Begin(..) | Message::Bytes(..) | Message::End) => {}
-                Some(Message::Failed(error)) => return Err(error),
+                Some(Message::Failed(place, error)) if place == self.next => {
+                    self.next += 1;
+                    return Err(error);
+                }
+                // Of the one before, as is a failure that nobody waited for.
+                Some(_) => {}
                 None => return Err(ReadError::Io(gone())),
             }
         }
@@ -122,7 +128,7 @@ impl Read for Stored {
             match self.messages.blocking_lock().blocking_recv() {
                 Some(Message::Bytes(pieces, room)) => (self.pieces, self._room) = (pieces.into(), room),
                 Some(Message::End) => self.ended = true,
-                Some(Message::Failed(error)) => return Err(io::Error::other(error)),
+                Some(Message::Failed(_, error)) => return Err(io::Error::other(error)),
                 Some(Message::Begin(..)) | None => return Err(gone()),
             }
         }
@@ -158,6 +164,8 @@ struct Fetch {
     objects: Arc<S3Objects>,
     memory: u64,
     first_wanted: Arc<AtomicUsize>,
+    /// The object after the last that failed.
+    after_failed: usize,
     under_way: VecDeque<UnderWay>,
     bytes: u64,
 }
@@ -169,7 +177,7 @@ impl Fetch {
         let mut pin = watch::Sender::default();
         loop {
             while let Some((place, range)) = ranges.peek().cloned() {
-                if place < self.first_wanted.load(Ordering::Relaxed) {
+                if !self.wants(place) {
                     ranges.next();
                     continue;
                 }
@@ -193,10 +201,14 @@ impl Fetch {
         }
     }
 
-    /// Hands a range over as it comes. False where nothing can follow it.
-    async fn hand_over(&self, mut range: UnderWay, to: &mpsc::Sender<Message>) -> bool {
-        let is_wanted = || range.place >= self.first_wanted.load(Ordering::Relaxed);
-        while is_wanted()
+    /// Whether anybody may still read the object at this place.
+    fn wants(&self, place: usize) -> bool {
+        place >= self.first_wanted.load(Ordering::Relaxed).max(self.after_failed)
+    }
+
+    /// Hands a range over as it comes. False where nobody listens any more.
+    async fn hand_over(&mut self, mut range: UnderWay, to: &mpsc::Sender<Message>) -> bool {
+        while self.wants(range.place)
             && let Some(next) = range.read.recv().await
         {
             let message = match next {
@@ -208,7 +220,7 @@ impl Fetch {
                 return false;
             }
         }
-        if !is_wanted() {
+        if !self.wants(range.place) {
             return true;
         }
         let ended = match (&mut range.task.0).await {
@@ -222,9 +234,9 @@ impl Fetch {
             Ok(()) if range.is_last => to.send(Message::End).await.is_ok(),
             Ok(()) => true,
             Err(error) => {
-                // Where nobody listens, nobody needs to know.
-                drop(to.send(Message::Failed(error)).await);
-                false
+                // Perhaps of an object that is read no further: then the ones after it are still to come.
+                self.after_failed = range.place + 1;
+                to.send(Message::Failed(range.place, error)).await.is_ok()
             }
         }
     }
@@ -244,7 +256,7 @@ impl Fetch {
                 return objects.range(&source, range, None, begun, (&mut sink, told)).await;
             }
             let mut told = pin.subscribe();
-            // It holds a sender itself, so this never ends without a head; what failed first is told first, and ends all.
+            // It holds a sender itself, so this never ends without a head; a first range that failed takes the others with it.
             let head = match told.wait_for(Option::is_some).await {
                 Ok(head) => head.clone().unwrap_or_default(),
                 Err(_) => Head::default(),

@@ -61,9 +61,13 @@ impl S3Objects {
             let refused = self.s3.refusal(Action::ListBucket, location.bucket(), prefix, error);
             StoreError::new("list", location, refused.transient, refused)
         })?;
-        let next = answer
-            .next_continuation_token
-            .filter(|_| answer.is_truncated == Some(true));
+        let more = answer.is_truncated == Some(true);
+        let next = answer.next_continuation_token.filter(|_| more);
+        if more && next.is_none() {
+            // Taken for the end, it would hide objects.
+            let why = "S3 says that there are more objects, and not how to ask for them";
+            return Err(StoreError::new("list", location, true, why));
+        }
         let mut objects = answer.contents.unwrap_or_default();
         // Other stores need not know of it.
         if answer.encoding_type == Some(EncodingType::Url) {

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::DateTime;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -179,6 +180,8 @@ impl S3Objects {
                     continue;
                 }
                 Some(404) if !no_bucket(&refused) => Broken::For(ReadError::Missing),
+                // The id `null`, of a bucket whose versioning is suspended, is a delete marker's now.
+                Some(405) if pin.is_some() => Broken::For(ReadError::Missing),
                 Some(412 | 416) => Broken::For(overwritten()),
                 _ if refused.transient => Broken::Off(Box::new(refused)),
                 _ => Broken::For(ReadError::S3(Box::new(refused))),
@@ -226,7 +229,10 @@ async fn take(
 /// How many bytes of the body come before the range: none, unless the store sent the whole object.
 fn begins_at(source: &Source, range: &Range<u64>, answer: &GetObjectOutput) -> Result<u64, Broken> {
     let changed = |what: &str| Broken::For(ReadError::Changed(what.to_owned()));
-    if answer.e_tag().map(bare) != Some(source.version.etag.as_str()) {
+    // The condition is about the ETag alone, and the same bytes put again have the same one.
+    let modified = answer.last_modified().map(DateTime::secs);
+    let is_another = modified.is_some_and(|modified| modified != source.version.last_modified_s);
+    if answer.e_tag().map(bare) != Some(source.version.etag.as_str()) || is_another {
         return Err(Broken::For(overwritten()));
     }
     let Some(sent) = answer.content_range() else {

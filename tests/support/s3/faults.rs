@@ -51,7 +51,7 @@ impl Effect {
 /// Which requests an effect strikes: all that match, until `nth`, `first`, `every` or `at_rate` say otherwise.
 pub(crate) struct Fault {
     operation: Option<&'static str>,
-    key: Box<dyn Fn(&str) -> bool + Send>,
+    matches: Box<dyn FnMut(&Entry) -> bool + Send>,
     when: When,
     effect: Effect,
     seen: u64,
@@ -77,7 +77,7 @@ impl Fault {
     pub(crate) fn on_any(effect: Effect) -> Self {
         Self {
             operation: None,
-            key: Box::new(|_| true),
+            matches: Box::new(|_| true),
             when: When::Always,
             effect,
             seen: 0,
@@ -87,8 +87,15 @@ impl Fault {
     /// Only requests for such keys; others are not counted either.
     #[must_use]
     pub(crate) fn key(self, matches: impl Fn(&str) -> bool + Send + 'static) -> Self {
+        self.request(move |entry| matches(&entry.key))
+    }
+
+    /// Only such requests; others are not counted either. Asked when a request has arrived and nothing was done yet, so a
+    /// test may also change here what is stored.
+    #[must_use]
+    pub(crate) fn request(self, matches: impl FnMut(&Entry) -> bool + Send + 'static) -> Self {
         Self {
-            key: Box::new(matches),
+            matches: Box::new(matches),
             ..self
         }
     }
@@ -124,7 +131,7 @@ impl Fault {
 
     /// Counts a request; whether it is struck.
     fn strikes(&mut self, entry: &Entry) -> bool {
-        if self.operation.is_some_and(|operation| operation != entry.operation) || !(self.key)(&entry.key) {
+        if self.operation.is_some_and(|operation| operation != entry.operation) || !(self.matches)(entry) {
             return false;
         }
         self.seen += 1;
