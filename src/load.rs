@@ -58,6 +58,18 @@ struct Loaded {
 /// A source that is not loaded, and why.
 pub type Failure = (SourceName, Failed);
 
+/// What a source is now: its version, or nothing.
+type Found = Result<Option<Version>, StoreError>;
+
+/// How a source is asked what it is.
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    /// It is sure to be read next: its beginning comes with the answer.
+    First,
+    /// Others of its job could not be read: whether it can be is part of the question.
+    Again,
+}
+
 /// What became of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Became {
@@ -161,7 +173,7 @@ impl Loader {
     /// Sources that were announced by name, as they are now. Those that are not there, or may not be read, are told apart.
     pub async fn find(&self, names: Vec<SourceName>) -> (Vec<Source>, Vec<Failure>) {
         let (mut sources, mut failed) = (Vec::new(), Vec::new());
-        for (name, found) in self.versions(names, true).await {
+        for (name, found) in self.versions(names, Ask::First).await {
             match found {
                 Ok(Some(version)) => sources.push(Source { name, version }),
                 Ok(None) => failed.push(missing(&name)),
@@ -252,7 +264,7 @@ impl Loader {
     /// Takes sources as they are now; those that are gone or may not be read are failures.
     async fn look_again(&self, sources: &mut Vec<Source>, failed: &mut Vec<Failure>) {
         let names = sources.drain(..).map(|source| source.name).collect();
-        for (name, found) in self.versions(names, false).await {
+        for (name, found) in self.versions(names, Ask::Again).await {
             match found {
                 Ok(Some(version)) => sources.push(Source { name, version }),
                 Ok(None) => failed.push(missing(&name)),
@@ -262,13 +274,8 @@ impl Loader {
         sources.sort_by(|a, b| a.name.cmp(&b.name));
     }
 
-    /// What sources are now, some at a time, in no order. Of those that are sure to be read next (`first`) the beginning is
-    /// asked for at the same time.
-    async fn versions(
-        &self,
-        names: Vec<SourceName>,
-        first: bool,
-    ) -> Vec<(SourceName, Result<Option<Version>, StoreError>)> {
+    /// What sources are now, some at a time, in no order.
+    async fn versions(&self, names: Vec<SourceName>, ask: Ask) -> Vec<(SourceName, Found)> {
         let mut waiting = names.into_iter();
         let mut running = JoinSet::new();
         let mut found = Vec::new();
@@ -277,9 +284,10 @@ impl Loader {
                 let Some(name) = waiting.next() else { break };
                 let raw = self.raw.clone();
                 running.spawn(async move {
-                    let version = match raw.s3().filter(|_| first && name.bucket.is_some()) {
-                        Some(s3) => s3.first_look(&name).await,
-                        None => raw.version_now(&name).await,
+                    let version = match (raw.s3().filter(|_| name.bucket.is_some()), ask) {
+                        (Some(s3), Ask::First) => s3.first_look(&name).await,
+                        (Some(s3), Ask::Again) => s3.probe(&name).await,
+                        (None, _) => raw.version_now(&name).await,
                     };
                     (name, version)
                 });
@@ -315,6 +323,9 @@ impl Loader {
                 }
                 Look::Loaded { .. } => loaded.already.push(source.name.clone()),
                 Look::Missing { .. } => loaded.failed.push(missing(&source.name)),
+                Look::Unknown { error, .. } => {
+                    loaded.failed.push(LoadError::Store(error).of(&source.name));
+                }
                 Look::Overwritten { owner, .. } => loaded.failed.push(overwritten(&source.name, &owner)),
             }
         }

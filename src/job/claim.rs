@@ -16,7 +16,7 @@ use super::outcome::{self, State};
 use super::settle;
 use super::stage::JobSource;
 use super::{LakeError, some_at_a_time};
-use crate::store::{LakeKey, Pending, Put, Replace};
+use crate::store::{LakeKey, Pending, Put, Replace, StoreError};
 
 /// Who took a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub trait Sources: Send + Sync {
 }
 
 /// What is to be done about a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Look {
     /// Nobody owns it: load it, with a claim laid over this one.
     Free {
@@ -71,6 +71,13 @@ pub enum Look {
         /// The job that loaded it.
         job: JobId,
     },
+    /// It was loaded, and its store does not say what is there now. No other source is concerned.
+    Unknown {
+        /// The job that loaded it.
+        job: JobId,
+        /// Why.
+        error: StoreError,
+    },
 }
 
 /// Looks at a source: settles the job of its claim first, if that has no outcome yet.
@@ -89,7 +96,11 @@ pub async fn look(lake: &Lake, name: &SourceName, sources: &impl Sources) -> Res
         return Ok(Look::Free { over: Some(claim) });
     };
     // After the claim: a version that was seen before it may be the older one.
-    Ok(match sources.version_now(name).await? {
+    let now = match sources.version_now(name).await {
+        Ok(now) => now,
+        Err(error) => return Ok(Look::Unknown { job: owner.job, error }),
+    };
+    Ok(match now {
         None => Look::Missing { job: owner.job },
         Some(now) if now == owner.version => Look::Loaded { job: owner.job },
         Some(now) => Look::Overwritten {

@@ -18,7 +18,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::Duration;
 
 use rayon::prelude::*;
 use tokio::runtime::Handle;
@@ -36,6 +37,9 @@ use crate::table::Tables;
 use outputs::JobOutputs;
 use reading::{Arrived, FromReader, Step};
 use rejects::Rejects;
+
+/// How long a stopped run may go on waiting for bytes.
+const STOP_CHECKED: Duration = Duration::from_millis(200);
 
 /// What staging needs besides the job.
 pub struct Stager {
@@ -103,14 +107,6 @@ pub enum StageError {
 }
 
 impl StageError {
-    /// The source it is about, where it is about one: the others of its job can be loaded without it.
-    pub fn source_name(&self) -> Option<&str> {
-        match self {
-            Self::Read { name, .. } => Some(name),
-            Self::Rows(_) | Self::Store(_) | Self::Spool(_) | Self::Stopped | Self::Fault(_) => None,
-        }
-    }
-
     /// Whether a later attempt may succeed without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -208,6 +204,7 @@ impl Stager {
     fn stage_into(&self, job: &Job, buckets: Buckets<JobOutputs>) -> Result<Staged, StageError> {
         let sources: Vec<Source> = job.sources().iter().map(JobSource::source).collect();
         let reader = self.raw.read(&self.runtime, &sources, self.memory as u64 / 8);
+        let stopper = reader.stopper();
         let arrived: Vec<Arrived> = sources
             .into_iter()
             .map(|source| Arrived {
@@ -234,7 +231,13 @@ impl Stager {
             let (arrived, progress) = (&arrived, &*self.progress);
             let limits = (self.plan.limits(), self.plan.block_bytes());
             scope.spawn(move || reading::read_all(reader, arrived, limits, &to_staging, &spare, progress));
-            state.waves(arrived, from_reader, to_reader)
+            let done = state.waves(arrived, from_reader, to_reader);
+            if done.is_err()
+                && let Some(stopper) = stopper
+            {
+                stopper.abort();
+            }
+            done
         })?;
         self.finish(state, &arrived)
     }
@@ -317,15 +320,13 @@ impl InOrder<'_> {
         let mut parsed: Vec<Parsed> = Vec::new();
         let mut more = true;
         while more || !parsed.is_empty() {
-            if self.progress.stop.load(Ordering::Relaxed) {
-                return Err(StageError::Stopped);
-            }
             let mut wave = Vec::new();
             let mut blocks = 0;
+            self.check_stop()?;
             while more && blocks < threads {
                 // Wait only where there is nothing else to do.
                 let next = if wave.is_empty() && parsed.is_empty() {
-                    reader.recv().map_err(|_| TryRecvError::Disconnected)
+                    self.wait(&reader)?
                 } else {
                     reader.try_recv()
                 };
@@ -389,6 +390,26 @@ impl InOrder<'_> {
             }
         }
         Ok(used)
+    }
+}
+
+impl InOrder<'_> {
+    /// The next step, however long it takes, unless the user stops the run.
+    fn wait(&self, reader: &Receiver<FromReader>) -> Result<Result<FromReader, TryRecvError>, StageError> {
+        loop {
+            match reader.recv_timeout(STOP_CHECKED) {
+                Ok(step) => return Ok(Ok(step)),
+                Err(RecvTimeoutError::Disconnected) => return Ok(Err(TryRecvError::Disconnected)),
+                Err(RecvTimeoutError::Timeout) => self.check_stop()?,
+            }
+        }
+    }
+
+    fn check_stop(&self) -> Result<(), StageError> {
+        match self.progress.stop.load(Ordering::Relaxed) {
+            true => Err(StageError::Stopped),
+            false => Ok(()),
+        }
     }
 }
 

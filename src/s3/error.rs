@@ -17,8 +17,6 @@ use super::S3;
 pub enum Action {
     /// Read an object, or look at it.
     GetObject,
-    /// Read a version of an object that is not the last.
-    GetObjectVersion,
     /// Write an object, or take a step of an upload.
     PutObject,
     /// Remove an object.
@@ -60,6 +58,8 @@ enum Trouble {
     WrongCredentials,
     Skewed,
     Denied,
+    /// In a storage class that has to be asked for it hours before.
+    Archived,
     NoSuchBucket,
     /// The region that S3 names, if it does.
     Elsewhere(Option<String>),
@@ -124,7 +124,7 @@ impl S3 {
 }
 
 /// What an error of the SDK means. [`S3::refusal`] has more to say: it knows what was asked.
-pub fn refusal<E>(error: SdkError<E, HttpResponse>) -> Refusal
+fn refusal<E>(error: SdkError<E, HttpResponse>) -> Refusal
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
@@ -188,6 +188,7 @@ fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) -> Refusal {
         // An S3 of somebody else's that lacks what was asked for.
         (501, _) => (Trouble::Other, false),
         (400, "" | "BadRequest") => (Trouble::Wordless, false),
+        (403, "InvalidObjectState") => (Trouble::Archived, false),
         (401 | 403, _) => (Trouble::Denied, false),
         // Success, yet no result in it: what happened is not known.
         (200..=299, "") => (Trouble::BrokenAnswer, true),

@@ -23,7 +23,7 @@ use aws_sdk_s3::config::{self, StalledStreamProtectionConfig};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
 
-pub use error::{Action, Refusal, refusal};
+pub use error::{Action, Refusal};
 pub use key::{KeyError, decode_key};
 pub use location::{LocationError, S3Location};
 

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 
 use super::inflate::Hint;
 use super::listing::Source;
@@ -147,6 +148,11 @@ impl Sources for RawObjects {
 }
 
 impl JobReader {
+    /// What ends it from elsewhere, also while it waits for bytes of S3.
+    pub fn stopper(&self) -> Option<AbortHandle> {
+        self.read_ahead.as_ref().map(ReadAhead::stopper)
+    }
+
     /// Opens the next source. Blocks; not to be called from an async task.
     pub fn open(&mut self, source: &Source) -> Result<Opened, ReadError> {
         if source.name.bucket.is_none() {

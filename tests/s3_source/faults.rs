@@ -276,7 +276,7 @@ async fn what_never_comes_is_an_error_after_a_bounded_number_of_requests() {
             "Source.Unreadable",
             false,
             1,
-            "",
+            "it is archived (Glacier): restore it",
         ),
         (
             Effect::Answer(404, "NoSuchKey"),

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use lakebed::function::{Function, Handled};
+use lakebed::function::{Function, HandleError, Handled};
 use lakebed::settings::Flags;
 use lakebed::table::Tables;
 use serde_json::Value;
@@ -55,7 +55,14 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
         troubles,
     } = runtime.block_on(function.handle(&payload, REQUEST_ID));
     show::invocation(&metrics, &troubles);
-    let answer = answer.map_err(|error| Refused::failed(format!("the invocation failed: {error}")))?;
+    let answer = answer.map_err(|error| {
+        let message = format!("the invocation failed: {error}");
+        match error {
+            HandleError::Door(_) => Refused::usage(message),
+            HandleError::Lake { source, .. } if !source.is_transient() => Refused::usage(message),
+            HandleError::Lake { .. } | HandleError::Answer(_) => Refused::failed(message),
+        }
+    })?;
     show::json(&answer)?;
     let names_failed = answer["batchItemFailures"]
         .as_array()

@@ -76,6 +76,13 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Refused> {
     let settings = backfill::settings(flags)?;
     let tables = Tables::load(&settings.schemas).map_err(Refused::usage)?;
     let plan = RecordPlan::new(tables.clone(), settings.limits);
+    if let Some(sample) = args.sample.iter().find(|path| path.starts_with("s3:")) {
+        let sample = sample.display();
+        let message = format!(
+            "--sample {sample}: samples are files; copy an object here first (aws s3 cp), or use backfill --dry-run"
+        );
+        return Err(Refused::usage(message));
+    }
     let listing = local::list(&args.sample, &Selection::default()).map_err(|error| Refused::usage(chain(&error)))?;
     let mut checked = Checked {
         version: 1,

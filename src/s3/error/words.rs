@@ -30,6 +30,7 @@ impl fmt::Display for Refusal {
                 f.write_str("the clock of this machine is wrong by more than S3 allows (15 minutes): set it")
             }
             Trouble::Denied => denied(asked, f),
+            Trouble::Archived => f.write_str("it is archived (Glacier): restore it, and run again when that is done"),
             Trouble::NoSuchBucket => write!(
                 f,
                 "{bucket} does not exist: look at its name, and at the account in use"
@@ -84,7 +85,7 @@ fn denied(asked: Option<&Asked>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match action {
         Action::ListBucket => {}
         // Without it an absent object and a forbidden one look alike.
-        Action::GetObject | Action::GetObjectVersion => {
+        Action::GetObject => {
             write!(
                 f,
                 "/{key}, and s3:ListBucket on arn:aws:s3:::{bucket}; with a KMS key also kms:Decrypt"

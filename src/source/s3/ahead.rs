@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::{Buf, Bytes};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::range::{FromRange, Head, Sink};
 use super::{Kept, RANGE_BYTES_MAX, RANGE_BYTES_MIN, RANGES, S3Objects};
@@ -43,6 +43,7 @@ pub struct ReadAhead {
     next: usize,
     /// Objects before this one are wanted no more.
     first_wanted: Arc<AtomicUsize>,
+    task: AbortHandle,
 }
 
 /// The stored bytes of one object.
@@ -50,7 +51,7 @@ pub struct Stored {
     messages: Messages,
     pieces: VecDeque<Bytes>,
     /// The room that the pieces take.
-    _room: Option<OwnedSemaphorePermit>,
+    room: Option<OwnedSemaphorePermit>,
     ended: bool,
 }
 
@@ -67,7 +68,7 @@ impl S3Objects {
             under_way: VecDeque::new(),
             bytes: 0,
         };
-        runtime.spawn(async move {
+        let task = runtime.spawn(async move {
             let closed = to_reader.clone();
             tokio::select! {
                 () = fetch.run(sources, to_reader) => {}
@@ -78,11 +79,17 @@ impl S3Objects {
             messages: Arc::new(Mutex::new(messages)),
             next: 0,
             first_wanted,
+            task: task.abort_handle(),
         }
     }
 }
 
 impl ReadAhead {
+    /// What ends it from elsewhere, also while somebody waits for bytes.
+    pub(crate) fn stopper(&self) -> AbortHandle {
+        self.task.clone()
+    }
+
     /// The next object: what its first answer told, and its bytes. What was not read of the one before is passed over. Blocks.
     pub(crate) fn open(&mut self) -> Result<(Head, Stored), ReadError> {
         self.first_wanted.store(self.next, Ordering::Relaxed);
@@ -94,7 +101,7 @@ impl ReadAhead {
                     let stored = Stored {
                         messages: Arc::clone(&self.messages),
                         pieces: VecDeque::new(),
-                        _room: None,
+                        room: None,
                         ended: false,
                     };
                     return Ok((head, stored));
@@ -125,8 +132,9 @@ impl Read for Stored {
             if self.ended {
                 return Ok(0);
             }
+            self.room = None;
             match self.messages.blocking_lock().blocking_recv() {
-                Some(Message::Bytes(pieces, room)) => (self.pieces, self._room) = (pieces.into(), room),
+                Some(Message::Bytes(pieces, room)) => (self.pieces, self.room) = (pieces.into(), room),
                 Some(Message::End) => self.ended = true,
                 Some(Message::Failed(_, error)) => return Err(io::Error::other(error)),
                 Some(Message::Begin(..)) | None => return Err(gone()),

@@ -57,6 +57,16 @@ struct Kept {
     answer: GetObjectOutput,
 }
 
+/// How a request for the first bytes of an object ended.
+enum Begun {
+    /// Its version, and the answer with the bytes.
+    Answered(Box<(Version, GetObjectOutput)>),
+    /// It has no bytes.
+    Empty,
+    /// It is not there.
+    Missing,
+}
+
 impl S3Objects {
     /// Objects that are reached this way.
     pub fn new(s3: S3) -> Self {
@@ -73,12 +83,35 @@ impl S3Objects {
         if self.kept().len() >= KEPT_MAX {
             return self.version_now(name).await;
         }
-        let request = self.get(name).range(format!("bytes=0-{}", RANGE_BYTES_MIN - 1));
+        let (version, answer) = match self.begin(name, RANGE_BYTES_MIN).await? {
+            Begun::Answered(begun) => *begun,
+            Begun::Empty => return self.version_now(name).await,
+            Begun::Missing => return Ok(None),
+        };
+        let mut kept = self.kept();
+        if kept.len() < KEPT_MAX {
+            let version = version.clone();
+            kept.insert(name.clone(), Kept { version, answer });
+        }
+        Ok(Some(version))
+    }
+
+    /// What an object is now, if it can also be read: HEAD answers for archived objects too.
+    pub async fn probe(&self, name: &SourceName) -> Result<Option<Version>, StoreError> {
+        match self.begin(name, 1).await? {
+            Begun::Answered(begun) => Ok(Some(begun.0)),
+            Begun::Empty => self.version_now(name).await,
+            Begun::Missing => Ok(None),
+        }
+    }
+
+    /// Asks for so many of an object's first bytes.
+    async fn begin(&self, name: &SourceName, bytes: u64) -> Result<Begun, StoreError> {
+        let request = self.get(name).range(format!("bytes=0-{}", bytes - 1));
         let answer = match request.send().await.map_err(|error| self.refusal(name, error)) {
             Ok(answer) => answer,
-            // The range of an object without bytes.
-            Err(refused) if refused.status == Some(416) => return self.version_now(name).await,
-            Err(refused) if refused.status == Some(404) && !no_bucket(&refused) => return Ok(None),
+            Err(refused) if refused.status == Some(416) => return Ok(Begun::Empty),
+            Err(refused) if refused.status == Some(404) && !no_bucket(&refused) => return Ok(Begun::Missing),
             Err(refused) => return Err(failed(name, refused)),
         };
         let size = match answer.content_range() {
@@ -86,13 +119,7 @@ impl S3Objects {
             None => answer.content_length().and_then(|size| u64::try_from(size).ok()),
         };
         let version = version(answer.e_tag(), size, answer.last_modified()).map_err(|why| odd(name, why))?;
-        let mut kept = self.kept();
-        if kept.len() < KEPT_MAX {
-            let version = version.clone();
-            kept.insert(name.clone(), Kept { version, answer });
-        }
-        drop(kept);
-        Ok(Some(version))
+        Ok(Begun::Answered(Box::new((version, answer))))
     }
 
     /// Lets go of the answers to first looks that nobody came to read.

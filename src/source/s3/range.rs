@@ -161,6 +161,7 @@ impl S3Objects {
     async fn ask(&self, source: &Source, range: &Range<u64>, pin: Option<&str>) -> Result<GetObjectOutput, Broken> {
         let whole = *range == (0..source.version.size);
         let mut pin = pin.filter(|_| !self.unpinned.load(Ordering::Relaxed));
+        let mut refused_pinned = false;
         loop {
             let request = self
                 .get(&source.name)
@@ -169,13 +170,16 @@ impl S3Objects {
                 // Without a range S3 sends its checksum of the whole along, and the SDK compares.
                 .set_range((!whole).then(|| format!("bytes={}-{}", range.start, range.end.saturating_sub(1))));
             let refused = match request.send().await.map_err(|error| self.refusal(&source.name, error)) {
-                Ok(answer) => return Ok(answer),
+                Ok(answer) => {
+                    // To read a version by its id takes a permission of its own.
+                    self.unpinned.fetch_or(refused_pinned, Ordering::Relaxed);
+                    return Ok(answer);
+                }
                 Err(refused) => refused,
             };
             return Err(match refused.status {
                 Some(403) if pin.is_some() => {
-                    // To read a version by its id takes a permission of its own.
-                    self.unpinned.store(true, Ordering::Relaxed);
+                    refused_pinned = true;
                     pin = None;
                     continue;
                 }

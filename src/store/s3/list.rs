@@ -2,8 +2,10 @@
 
 use std::time::SystemTime;
 
+use aws_sdk_s3::types::{EncodingType, Object as Found};
+
 use super::Object;
-use crate::s3::Action;
+use crate::s3::{Action, decode_key};
 use crate::store::{LakeKey, Listed, Page, StoreError};
 
 const LIST: &str = "list";
@@ -22,7 +24,9 @@ impl Object<'_> {
                 .client()
                 .list_objects_v2()
                 .bucket(&store.bucket)
-                .prefix(&folder);
+                .prefix(&folder)
+                // XML cannot hold every character of the keys of others.
+                .encoding_type(EncodingType::Url);
             let answer = request
                 .set_start_after(after.take())
                 .max_keys(PAGE_OBJECTS)
@@ -30,9 +34,19 @@ impl Object<'_> {
                 .send()
                 .await
                 .map_err(|error| self.refused(LIST, self.refusal(Action::ListBucket, error)))?;
+            let is_encoded = answer.encoding_type() == Some(&EncodingType::Url);
+            let decoded = |found: &Found| {
+                let key = found.key()?;
+                Some(if is_encoded {
+                    decode_key(key).ok()?
+                } else {
+                    key.to_owned()
+                })
+            };
             let mut objects = Vec::with_capacity(answer.contents().len());
             for found in answer.contents() {
-                let key = found.key().and_then(|key| key.strip_prefix(store.prefix.as_str()));
+                let key = decoded(found);
+                let key = key.as_deref().and_then(|key| key.strip_prefix(store.prefix.as_str()));
                 let key = key.ok_or_else(|| self.nonsense(LIST, "it holds a key that was not asked for"))?;
                 let Ok(key) = LakeKey::new(key) else { continue };
                 let size = found.size().and_then(|size| u64::try_from(size).ok());
@@ -49,11 +63,7 @@ impl Object<'_> {
                 return Ok(Page { objects, more });
             }
             // A page without one key of ours. The next begins where it ends: a page has to have one to go on from.
-            after = answer
-                .contents()
-                .last()
-                .and_then(|found| found.key())
-                .map(str::to_owned);
+            after = answer.contents().last().and_then(decoded);
             if after.is_none() {
                 return Err(self.nonsense(LIST, "an empty page says that there are more"));
             }
