@@ -66,8 +66,10 @@ type Found = Result<Option<Version>, StoreError>;
 enum Ask {
     /// It is sure to be read next: its beginning comes with the answer.
     First,
+    /// Others of its job were replaced.
+    Version,
     /// Others of its job could not be read: whether it can be is part of the question.
-    Again,
+    Readable,
 }
 
 /// What became of a source.
@@ -256,15 +258,16 @@ impl Loader {
             }
             if in_s3 {
                 // All at once: where one was deleted or replaced since the listing, more may have been.
-                self.look_again(&mut sources, &mut failed).await;
+                let ask = if changed { Ask::Version } else { Ask::Readable };
+                self.look_again(&mut sources, &mut failed, ask).await;
             }
         }
     }
 
     /// Takes sources as they are now; those that are gone or may not be read are failures.
-    async fn look_again(&self, sources: &mut Vec<Source>, failed: &mut Vec<Failure>) {
+    async fn look_again(&self, sources: &mut Vec<Source>, failed: &mut Vec<Failure>, ask: Ask) {
         let names = sources.drain(..).map(|source| source.name).collect();
-        for (name, found) in self.versions(names, Ask::Again).await {
+        for (name, found) in self.versions(names, ask).await {
             match found {
                 Ok(Some(version)) => sources.push(Source { name, version }),
                 Ok(None) => failed.push(missing(&name)),
@@ -286,8 +289,8 @@ impl Loader {
                 running.spawn(async move {
                     let version = match (raw.s3().filter(|_| name.bucket.is_some()), ask) {
                         (Some(s3), Ask::First) => s3.first_look(&name).await,
-                        (Some(s3), Ask::Again) => s3.probe(&name).await,
-                        (None, _) => raw.version_now(&name).await,
+                        (Some(s3), Ask::Readable) => s3.probe(&name).await,
+                        (Some(_), Ask::Version) | (None, _) => raw.version_now(&name).await,
                     };
                     (name, version)
                 });

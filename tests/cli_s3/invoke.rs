@@ -229,7 +229,7 @@ fn what_is_missing_or_wrong_is_refused_before_any_request() {
         (
             "invoke other.json --to s3://lake/x",
             "s3://example-raw",
-            1,
+            2,
             "the invocation failed",
         ),
         ("invoke other.json", "s3://example-raw", 2, "LAKEBED_LAKE"),

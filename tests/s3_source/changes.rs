@@ -189,10 +189,10 @@ async fn without_leave_to_read_versions_the_condition_has_to_do() {
         assert_eq!(became, fates(&[("a", "loaded"), ("b", "loaded"), ("c", "loaded")]));
         holds(&process, &[if overwritten { NEW } else { OLD }, OTHER, 30_000..39_000]);
         let log = raw_log(&server);
-        assert_eq!(
-            log.iter().filter(|entry| by_version(entry)).count(),
-            1,
-            "refused once, not asked again"
+        let by_version = log.iter().filter(|entry| by_version(entry)).count();
+        assert!(
+            (1..=3).contains(&by_version),
+            "only those under way when the first was refused: {by_version}"
         );
         let gets = log.iter().filter(|entry| entry.operation == "GetObject");
         assert!(gets.clone().all(|entry| entry.header("if-match").is_some()));

@@ -216,7 +216,8 @@ async fn requests_of_a_job_do_not_wait_for_each_other() {
         let hung = log.iter().position(|entry| entry.fault.is_some()).unwrap();
         let again = |entry: &Entry| entry.operation == operation && entry.key == log[hung].key;
         let others = log[hung + 1..].iter().position(again).unwrap();
-        assert!(others >= 14, "{operation} {what}: {others} others");
+        // One after another there would be none.
+        assert!(others >= 4, "{operation} {what}: {others} others");
         assert_eq!(ids_in_s3(&server), (0..60).collect::<Vec<_>>());
     }
 }
