@@ -112,15 +112,33 @@ pub async fn look(lake: &Lake, name: &SourceName, sources: &impl Sources) -> Res
 }
 
 /// Looks at many sources, some at a time. The answers are in the order of the names.
+///
+/// Where one of them had a job settled, those that looked free are looked at again: that job may have laid claims on them
+/// since, and a job of ours over these could only die.
 pub async fn look_all<S>(lake: &Lake, names: Vec<SourceName>, sources: &S) -> Result<Vec<Look>, LakeError>
 where
     S: Sources + Clone + 'static,
 {
-    let looks = names.into_iter().map(|name| {
-        let (lake, sources) = (lake.clone(), sources.clone());
-        async move { look(&lake, &name, &sources).await }
-    });
-    in_order(looks).await
+    let mut looks: Vec<Option<Look>> = names.iter().map(|_| None).collect();
+    let mut places: Vec<usize> = (0..names.len()).collect();
+    loop {
+        let settled = lake.settled();
+        // The first one alone: a job that was left half way has claimed its first source first, and is settled once.
+        let alone = places.len().min(1);
+        for some in [&places[..alone], &places[alone..]] {
+            let found = some.iter().map(|place| {
+                let (lake, sources, name) = (lake.clone(), sources.clone(), names[*place].clone());
+                async move { look(&lake, &name, &sources).await }
+            });
+            for (place, look) in some.iter().zip(in_order(found).await?) {
+                looks[*place] = Some(look);
+            }
+        }
+        places.retain(|place| matches!(looks[*place], Some(Look::Free { .. })));
+        if places.is_empty() || lake.settled() == settled {
+            return Ok(looks.into_iter().flatten().collect());
+        }
+    }
 }
 
 /// The done job that owns a source, as the lake stands: nothing is settled, nothing written. A job without an outcome counts

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -34,6 +35,8 @@ pub struct Lake {
     store: Arc<dyn Store>,
     ended: Arc<Mutex<HashMap<JobId, State>>>,
     memory: Arc<Semaphore>,
+    /// Jobs that were found without an outcome.
+    settled: Arc<AtomicU64>,
 }
 
 /// The mark of a lake.
@@ -79,6 +82,7 @@ impl Lake {
             store,
             ended: Arc::default(),
             memory: Arc::new(Semaphore::new(MEMORY_MIB as usize)),
+            settled: Arc::default(),
         };
         if lake.read_json::<Mark>(&mark_key()).await?.is_some() {
             return Ok(lake);
@@ -131,6 +135,15 @@ impl Lake {
         Err(LakeError::Contended {
             rounds: RECORD_ATTEMPTS_MAX,
         })
+    }
+
+    /// How many jobs were begun to be settled here from their intents.
+    pub(super) fn settled(&self) -> u64 {
+        self.settled.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn count_settled(&self) {
+        self.settled.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(super) fn remembered(&self, job: &JobId) -> Option<State> {

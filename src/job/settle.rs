@@ -31,6 +31,7 @@ pub async fn settle(lake: &Lake, job: &JobId) -> Result<Outcome, LakeError> {
         return found(lake, outcome).await;
     }
     if let Some(stored) = intent::read(lake, job).await? {
+        lake.count_settled();
         let bodies = Bodies::InIntent(stored.intent.files.iter().map(|file| stored.range(file)).collect());
         return finish(lake, stored.intent, bodies).await;
     }
