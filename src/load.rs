@@ -174,16 +174,7 @@ impl Loader {
 
     /// Sources that were announced by name, as they are now. Those that are not there, or may not be read, are told apart.
     pub async fn find(&self, names: Vec<SourceName>) -> (Vec<Source>, Vec<Failure>) {
-        let (mut sources, mut failed) = (Vec::new(), Vec::new());
-        for (name, found) in self.versions(names, Ask::First).await {
-            match found {
-                Ok(Some(version)) => sources.push(Source { name, version }),
-                Ok(None) => failed.push(missing(&name)),
-                Err(error) => failed.push(LoadError::Store(error).of(&name)),
-            }
-        }
-        sources.sort_by(|a, b| a.name.cmp(&b.name));
-        (sources, failed)
+        self.ask(names, Ask::First).await
     }
 
     /// Loads all jobs, at most `jobs_max` at a time, and adds what became of them to the summary. `tell` hears of each source;
@@ -259,14 +250,17 @@ impl Loader {
             if in_s3 {
                 // All at once: where one was deleted or replaced since the listing, more may have been.
                 let ask = if changed { Ask::Version } else { Ask::Readable };
-                self.look_again(&mut sources, &mut failed, ask).await;
+                let names = sources.into_iter().map(|source| source.name).collect();
+                let (found, gone) = self.ask(names, ask).await;
+                failed.extend(gone);
+                sources = found;
             }
         }
     }
 
-    /// Takes sources as they are now; those that are gone or may not be read are failures.
-    async fn look_again(&self, sources: &mut Vec<Source>, failed: &mut Vec<Failure>, ask: Ask) {
-        let names = sources.drain(..).map(|source| source.name).collect();
+    /// Sources as they are now, in order; those that are not there, or may not be read, are told apart.
+    async fn ask(&self, names: Vec<SourceName>, ask: Ask) -> (Vec<Source>, Vec<Failure>) {
+        let (mut sources, mut failed) = (Vec::new(), Vec::new());
         for (name, found) in self.versions(names, ask).await {
             match found {
                 Ok(Some(version)) => sources.push(Source { name, version }),
@@ -275,6 +269,7 @@ impl Loader {
             }
         }
         sources.sort_by(|a, b| a.name.cmp(&b.name));
+        (sources, failed)
     }
 
     /// What sources are now, some at a time, in no order.
