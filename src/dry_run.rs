@@ -33,9 +33,9 @@ pub struct DryRun {
     pub found: u64,
     /// Loaded before, in this version.
     pub already: u64,
-    /// Loaded before in another version: not touched.
+    /// Of those to be loaded: loaded before in another version, whose rows are replaced.
     pub overwritten: Vec<String>,
-    /// To be loaded, with their stored bytes.
+    /// To be loaded, with their stored bytes. Objects that share a job with one of them are loaded again with it.
     pub to_do: Vec<ToDo>,
     /// What the first of them hold.
     pub sample: Sample,
@@ -71,7 +71,7 @@ pub async fn dry_run(
     lake_name: String,
     listing: &Listing,
     (raw, plan): (&RawObjects, &RecordPlan),
-    arrival_s: Option<i64>,
+    (arrival_s, reload): (Option<i64>, bool),
 ) -> Result<DryRun, LakeError> {
     let mut result = DryRun {
         version: 1,
@@ -87,19 +87,21 @@ pub async fn dry_run(
     let names = listing.sources.iter().map(|source| source.name.clone()).collect();
     for (source, owner) in listing.sources.iter().zip(owners(lake, names).await?) {
         match owner {
-            Some(owner) if owner.version == source.version => result.already += 1,
-            Some(_) => result.overwritten.push(source.name.to_string()),
-            None => {
-                if result.to_do.len() < SAMPLED_MAX {
-                    let block = first_block(raw.clone(), source.clone(), plan.limits()).await;
-                    result.sample.add(plan, source, arrival_s, block);
-                }
-                result.to_do.push(ToDo {
-                    source: source.name.to_string(),
-                    bytes: source.version.size,
-                });
+            Some(owner) if owner.version == source.version && !reload => {
+                result.already += 1;
+                continue;
             }
+            Some(owner) if owner.version != source.version => result.overwritten.push(source.name.to_string()),
+            Some(_) | None => {}
         }
+        if result.to_do.len() < SAMPLED_MAX {
+            let block = first_block(raw.clone(), source.clone(), plan.limits()).await;
+            result.sample.add(plan, source, arrival_s, block);
+        }
+        result.to_do.push(ToDo {
+            source: source.name.to_string(),
+            bytes: source.version.size,
+        });
     }
     Ok(result)
 }

@@ -18,7 +18,7 @@ use crate::door::{Allowed, AllowedError, AnswerError, Call, DoorError, Failure, 
 use crate::emf::{Invocation, TableMetrics};
 use crate::engine::{Engine, EngineConfig, EngineError};
 use crate::job::identity::SourceName;
-use crate::load::{Became, chain};
+use crate::load::{Became, RunOptions, chain};
 use crate::pipeline::Progress;
 use crate::place::Place;
 use crate::report::{Summary, TableSummary};
@@ -234,11 +234,13 @@ impl Function {
             tell(&name, Became::Failed(failed).into());
         }
         let jobs = pack(sources, self.settings.job_bytes);
+        let options = RunOptions {
+            jobs_max: engine.jobs_max,
+            reload: false,
+        };
         engine
             .loader
-            .run(jobs, engine.jobs_max, &mut summary, &mut |name, became| {
-                tell(name, became.into())
-            })
+            .run(jobs, options, &mut summary, &mut |name, became| tell(name, became.into()))
             .await;
         if let Some(s3) = engine.raw.s3() {
             s3.forget();

@@ -1,27 +1,29 @@
 //! Loads what was listed or announced: cut into jobs, some at a time, each looked at, staged and published.
 //!
 //! ```text
-//! sources ─pack─> jobs ──look──> free sources ──stage──> files ──publish──> done, counted
-//!                          └─ loaded before: passed over      └─ dead: look again
+//! sources ─pack─> jobs ──look──> free sources ──────────────stage──> files ──publish──> done, counted
+//!                          ├─ loaded before: passed over    ^                 └─ dead: look again
+//!                          └─ replaced since, or to be loaded again: all sources of the job that owns it
 //! ```
 //!
 //! One source never stands in the way of others: what cannot be read is left out and told by name, and what changed between
 //! the listing and the reading is looked at again.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinSet;
 
 use crate::encode::ENCODER_VERSION;
-use crate::job::claim::{Look, Owner, Sources, look_all};
-use crate::job::identity::{Plan, SourceName, Version};
+use crate::job::claim::{Look, Sources, look_all};
+use crate::job::heir::{Heritage, Inheritance, inherit};
+use crate::job::identity::{JobId, Plan, SourceName, Version};
 use crate::job::lake::Lake;
 use crate::job::outcome::Outcome;
 use crate::job::shape::TableShape;
 use crate::job::stage::{Job, JobSource, PreparedJob};
-use crate::job::{Answer, LakeError, load_with_retry, publish};
+use crate::job::{Answer, LakeError, Rounds, publish};
 use crate::pipeline::{Progress, StageError, Staged, Stager};
 use crate::record::RecordPlan;
 use crate::report::{Failed, Summary};
@@ -45,18 +47,34 @@ pub struct Loader {
     progress: Arc<Progress>,
     /// Tables that this process has published to.
     admitted: Mutex<HashSet<String>>,
+    /// Jobs that it has published.
+    published: Mutex<HashSet<JobId>>,
+}
+
+/// How a run goes.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions {
+    /// Jobs at once.
+    pub jobs_max: usize,
+    /// Whether sources that were loaded before are loaded again, in place of the rows that are there.
+    pub reload: bool,
 }
 
 /// What became of the sources of one job.
 #[derive(Debug, Default)]
 struct Loaded {
-    outcome: Option<Outcome>,
+    /// Jobs that are done, counted once a run.
+    outcomes: Vec<Outcome>,
+    done: Vec<SourceName>,
     already: Vec<SourceName>,
     failed: Vec<Failure>,
 }
 
 /// A source that is not loaded, and why.
 pub type Failure = (SourceName, Failed);
+
+/// The outcome of a job that took the place of another, if there was anything to read, and the sources it could not read.
+type Replaced = (Option<Outcome>, BTreeMap<SourceName, Failed>);
 
 /// What a source is now: its version, or nothing.
 type Found = Result<Option<Version>, StoreError>;
@@ -164,6 +182,7 @@ impl Loader {
             stager: Arc::new(stager),
             progress,
             admitted: Mutex::default(),
+            published: Mutex::default(),
         }
     }
 
@@ -177,12 +196,12 @@ impl Loader {
         self.ask(names, Ask::First).await
     }
 
-    /// Loads all jobs, at most `jobs_max` at a time, and adds what became of them to the summary. `tell` hears of each source;
-    /// of those that were not come to before the run was stopped nothing is said.
+    /// Loads all jobs, and adds what became of them to the summary. `tell` hears of each source; of those that were not come
+    /// to before the run was stopped nothing is said.
     pub async fn run(
         self: &Arc<Self>,
         jobs: Vec<Vec<Source>>,
-        jobs_max: usize,
+        RunOptions { jobs_max, reload }: RunOptions,
         summary: &mut Summary,
         tell: &mut (dyn FnMut(&SourceName, Became) + Send),
     ) {
@@ -191,7 +210,7 @@ impl Loader {
         loop {
             while running.len() < jobs_max && !self.progress.stop.load(Ordering::Relaxed) {
                 let Some(sources) = waiting.next() else { break };
-                running.spawn(Arc::clone(self).load_or_fault(sources));
+                running.spawn(Arc::clone(self).load_or_fault(sources, reload));
             }
             match running.join_next().await {
                 None => return,
@@ -201,9 +220,9 @@ impl Loader {
     }
 
     /// The same of one job. What panics fails its own sources and no others.
-    async fn load_or_fault(self: Arc<Self>, sources: Vec<Source>) -> Loaded {
+    async fn load_or_fault(self: Arc<Self>, sources: Vec<Source>, reload: bool) -> Loaded {
         let names: Vec<SourceName> = sources.iter().map(|source| source.name.clone()).collect();
-        let loading = tokio::spawn(async move { self.load(sources).await });
+        let loading = tokio::spawn(async move { self.load(sources, reload).await });
         loading.await.unwrap_or_else(|_| {
             let what = "the job ended in a panic".to_owned();
             let error = LoadError::Stage(StageError::Fault(what));
@@ -215,47 +234,42 @@ impl Loader {
     }
 
     /// Loads the sources of one job. A source that cannot be read is left out, and the others are loaded without it.
-    async fn load(&self, mut sources: Vec<Source>) -> Loaded {
-        let mut failed = Vec::new();
-        let mut changes = 0;
-        loop {
-            let error = match load_with_retry(|| self.load_once(&sources)).await {
-                Ok(mut loaded) => {
-                    loaded.failed.extend(failed);
-                    return loaded;
-                }
-                // Not a failure: the next run loads them.
-                Err(LoadError::Stage(StageError::Stopped)) => {
-                    return Loaded {
-                        failed,
-                        ..Loaded::default()
-                    };
-                }
-                Err(error) => error,
+    async fn load(&self, sources: Vec<Source>, reload: bool) -> Loaded {
+        let (mut left, mut loaded) = (sources, Loaded::default());
+        let (mut rounds, mut changes) = (Rounds::default(), 0);
+        while !left.is_empty() {
+            let went = match self.step(&mut left, &mut loaded, reload).await {
+                Ok(true) => Ok(()),
+                Ok(false) => rounds.lost().await.map_err(LoadError::from),
+                Err(error) => Err(error),
             };
+            let Err(error) = went else { continue };
+            // Not a failure: the next run loads them.
+            if matches!(error, LoadError::Stage(StageError::Stopped)) {
+                break;
+            }
             let LoadError::Stage(StageError::Read { name: culprit, source }) = &error else {
-                failed.extend(sources.drain(..).map(|source| error.of(&source.name)));
+                loaded.fail(left.drain(..).map(|source| error.of(&source.name)));
                 continue;
             };
             let is_culprit = |source: &Source| source.name.to_string() == *culprit;
-            let in_s3 = sources.iter().any(|source| source.name.bucket.is_some());
+            let in_s3 = left.iter().any(|source| source.name.bucket.is_some());
             let changed = matches!(source, ReadError::Changed(_));
             changes += u32::from(changed);
             // A file that changes is being written to. An object was replaced: what is there now is whole.
             if !(in_s3 && changed && changes <= CHANGES_MAX) {
-                let (out, left): (Vec<_>, Vec<_>) = sources.into_iter().partition(is_culprit);
-                failed.extend(out.iter().map(|source| error.of(&source.name)));
-                sources = left;
+                loaded.fail(left.extract_if(.., |source| is_culprit(source)).map(|source| error.of(&source.name)));
             }
             if in_s3 {
                 // All at once: where one was deleted or replaced since the listing, more may have been.
                 let ask = if changed { Ask::Version } else { Ask::Readable };
-                let names = sources.into_iter().map(|source| source.name).collect();
+                let names = left.into_iter().map(|source| source.name).collect();
                 let (found, gone) = self.ask(names, ask).await;
-                failed.extend(gone);
-                sources = found;
+                loaded.fail(gone);
+                left = found;
             }
         }
+        loaded
     }
 
     /// Sources as they are now, in order; those that are not there, or may not be read, are told apart.
@@ -297,45 +311,141 @@ impl Loader {
         }
     }
 
-    /// Nothing if the job died and its sources are to be looked at again.
-    async fn load_once(&self, sources: &[Source]) -> Result<Option<Loaded>, LoadError> {
-        let mut loaded = Loaded::default();
-        let mut free = Vec::new();
-        let names = sources.iter().map(|source| source.name.clone()).collect();
+    /// Looks at the sources that are left and loads them: the free ones as one job, and one job in place of each that owns
+    /// others. Those that have met their fate are no longer left; false if some are to be looked at again.
+    async fn step(&self, left: &mut Vec<Source>, loaded: &mut Loaded, reload: bool) -> Result<bool, LoadError> {
+        let names = left.iter().map(|source| source.name.clone()).collect();
         let looks = look_all(&self.lake, names, &self.raw).await?;
-        for (source, look) in sources.iter().zip(looks) {
+        let mut free = Vec::new();
+        let mut owned: BTreeMap<JobId, BTreeSet<SourceName>> = BTreeMap::new();
+        let already = loaded.already.len();
+        for (source, look) in std::mem::take(left).into_iter().zip(looks) {
+            let name = source.name.clone();
             match look {
-                Look::Free { over } => {
+                Look::Free { over } => match unreadable(&source).await {
                     // Found out now, it does not stop the others of its job half way.
-                    if let Some(failed) = unreadable(source).await {
-                        loaded.failed.push(failed);
-                        continue;
+                    Some(failed) => loaded.failed.push(failed),
+                    None => {
+                        free.push(JobSource {
+                            name,
+                            version: source.version.clone(),
+                            over,
+                            was: None,
+                        });
+                        left.push(source);
                     }
-                    let (name, version) = (source.name.clone(), source.version.clone());
-                    free.push(JobSource {
-                        name,
-                        version,
-                        over,
-                        was: None,
-                    });
+                },
+                // By a job in whose place this run has put another, for other sources of it.
+                Look::Loaded { job } if self.published().contains(&job) => loaded.done.push(name),
+                Look::Loaded { .. } if !reload => loaded.already.push(name),
+                Look::Loaded { job } | Look::Overwritten { job } => {
+                    owned.entry(job).or_default().insert(name);
+                    left.push(source);
                 }
-                Look::Loaded { .. } => loaded.already.push(source.name.clone()),
-                Look::Missing { .. } => loaded.failed.push(missing(&source.name)),
-                Look::Unknown { error, .. } => {
-                    loaded.failed.push(LoadError::Store(error).of(&source.name));
-                }
-                Look::Overwritten { owner, .. } => loaded.failed.push(overwritten(&source.name, &owner)),
+                Look::Missing { .. } => loaded.failed.push(missing(&name)),
+                Look::Unknown { error, .. } => loaded.failed.push(LoadError::Store(error).of(&name)),
             }
         }
-        let already = loaded.already.len() as u64;
+        let already = (loaded.already.len() - already) as u64;
         self.progress.sources.fetch_add(already, Ordering::Relaxed);
-        if free.is_empty() {
-            return Ok(Some(loaded));
+        if !free.is_empty() {
+            let names: BTreeSet<SourceName> = free.iter().map(|source| source.name.clone()).collect();
+            let job = Job::new(&self.plan, free);
+            match self.stage_and_publish(job, None).await? {
+                None => return Ok(false),
+                outcome => self.count(loaded, outcome, names, left),
+            }
         }
-        let job = Job::new(&self.plan, free);
+        let mut all = true;
+        for (job, names) in owned {
+            match self.take_place(&job, &names).await {
+                Ok(None) => all = false,
+                Ok(Some((outcome, kept))) => {
+                    let read = names.into_iter().filter(|name| !kept.contains_key(name)).collect();
+                    left.retain(|source| !kept.contains_key(&source.name));
+                    loaded.fail(kept);
+                    self.count(loaded, outcome, read, left);
+                }
+                Err(LoadError::Stage(StageError::Stopped)) => return Err(StageError::Stopped.into()),
+                Err(error) => {
+                    left.retain(|source| !names.contains(&source.name));
+                    loaded.fail(names.iter().map(|name| error.of(name)));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// A job is done, and these of its sources were asked for.
+    fn count(&self, loaded: &mut Loaded, outcome: Option<Outcome>, names: BTreeSet<SourceName>, left: &mut Vec<Source>) {
+        left.retain(|source| !names.contains(&source.name));
+        loaded.done.extend(names);
+        // Two jobs of this run may take the same place, and are one.
+        loaded
+            .outcomes
+            .extend(outcome.filter(|outcome| self.published().insert(outcome.job.clone())));
+    }
+
+    /// Puts a job in the place of a done one, for `wanted` sources of it. All others of its sources are looked at again as
+    /// well, and rows of those that are gone or cannot be read are kept as they are.
+    ///
+    /// Gives the outcome, if anything was to be read, and why some of the wanted sources were not; nothing if somebody was
+    /// quicker.
+    async fn take_place(&self, job: &JobId, wanted: &BTreeSet<SourceName>) -> Result<Option<Replaced>, LoadError> {
+        let mut left_out: BTreeMap<SourceName, Failed> = BTreeMap::new();
+        let wanted_of = |left_out: BTreeMap<SourceName, Failed>| {
+            let failed = left_out.into_iter().filter(|(name, _)| wanted.contains(name));
+            failed.collect::<BTreeMap<_, _>>()
+        };
+        loop {
+            if wanted.iter().all(|name| left_out.contains_key(name)) {
+                return Ok(Some((None, wanted_of(left_out))));
+            }
+            let leave = left_out.keys().cloned().collect();
+            let (sources, of, kept) = match inherit(&self.lake, job, &leave, &self.raw).await? {
+                Inheritance::Heir { sources, of, kept } => (sources, *of, kept),
+                Inheritance::Moved => return Ok(None),
+                Inheritance::Unknown { name, error } => {
+                    let error = LoadError::Store(error);
+                    if error.is_transient() {
+                        return Err(error);
+                    }
+                    left_out.extend([error.of(&name)]);
+                    continue;
+                }
+            };
+            let gone = wanted.iter().filter(|name| kept.contains(*name) && !left_out.contains_key(*name));
+            let gone: Vec<Failure> = gone.map(missing).collect();
+            if !gone.is_empty() {
+                left_out.extend(gone);
+                continue;
+            }
+            let heir = Job::new(&self.plan, sources);
+            let heritage = Heritage::of(of, &heir, &kept);
+            let names: Vec<SourceName> = heir.sources().iter().map(|source| source.name.clone()).collect();
+            let error = match self.stage_and_publish(heir, Some(heritage)).await {
+                Ok(None) => return Ok(None),
+                Ok(outcome) => return Ok(Some((outcome, wanted_of(left_out)))),
+                Err(error) => error,
+            };
+            let LoadError::Stage(StageError::Read { name, source }) = &error else {
+                return Err(error);
+            };
+            let moved = matches!(source, ReadError::Changed(_) | ReadError::Missing);
+            match names.iter().find(|culprit| culprit.to_string() == *name) {
+                // What is there now is whole. A file is being written to.
+                Some(culprit) if moved && culprit.bucket.is_some() => return Ok(None),
+                Some(culprit) if !error.is_transient() => left_out.extend([error.of(culprit)]),
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// Stages a job and publishes it. Nothing if it died and its sources are to be looked at again.
+    async fn stage_and_publish(&self, job: Job, heritage: Option<Heritage>) -> Result<Option<Outcome>, LoadError> {
         let stager = Arc::clone(&self.stager);
         let staging = tokio::task::spawn_blocking(move || {
-            let staged = stager.stage(&job);
+            let staged = stager.stage(&job, heritage.as_ref());
             (job, staged)
         });
         let (job, staged) = finished(staging.await);
@@ -350,12 +460,13 @@ impl Loader {
             }
         }
         match publish(&self.lake, prepared).await? {
-            Answer::Done(outcome) => {
-                loaded.outcome = Some(*outcome);
-                Ok(Some(loaded))
-            }
+            Answer::Done(outcome) => Ok(Some(*outcome)),
             Answer::Dead => Ok(None),
         }
+    }
+
+    fn published(&self) -> MutexGuard<'_, HashSet<JobId>> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records the table in the lake, once for this process.
@@ -380,20 +491,6 @@ fn finished<T>(ended: Result<T, tokio::task::JoinError>) -> T {
     })
 }
 
-fn overwritten(name: &SourceName, owner: &Owner) -> Failure {
-    let failed = Failed {
-        source: name.to_string(),
-        code: "Source.Overwritten".into(),
-        message: format!(
-            "it was changed after job {} had loaded it; this release does not replace loaded rows: give the new content a \
-             name of its own",
-            owner.job
-        ),
-        transient: false,
-    };
-    (name.clone(), failed)
-}
-
 fn missing(name: &SourceName) -> Failure {
     let error = LoadError::Stage(StageError::Read {
         name: name.to_string(),
@@ -412,30 +509,36 @@ async fn unreadable(source: &Source) -> Option<Failure> {
     Some(error.of(&source.name))
 }
 
+impl Loaded {
+    fn fail(&mut self, failed: impl IntoIterator<Item = Failure>) {
+        self.failed.extend(failed);
+    }
+}
+
 fn add(summary: &mut Summary, loaded: Loaded, tell: &mut (dyn FnMut(&SourceName, Became) + Send)) {
     let Loaded {
-        outcome,
+        outcomes,
+        done,
         already,
         failed,
     } = loaded;
+    summary.sources.done += done.len() as u64;
+    done.iter().for_each(|name| tell(name, Became::Loaded));
     summary.sources.already += already.len() as u64;
     already.iter().for_each(|name| tell(name, Became::Already));
     for (name, failed) in failed {
         tell(&name, Became::Failed(failed.clone()));
         summary.add_failed(failed);
     }
-    let Some(outcome) = outcome else { return };
-    outcome
-        .sources
-        .iter()
-        .for_each(|source| tell(&source.name, Became::Loaded));
-    if let Err(error) = summary.add(&outcome) {
-        summary.add_failed(Failed {
-            source: outcome.job.to_string(),
-            code: "Outcome.Unreadable".into(),
-            message: format!("its rows are in the lake, and its counts cannot be read: {error}"),
-            transient: false,
-        });
+    for outcome in outcomes {
+        if let Err(error) = summary.add(&outcome) {
+            summary.add_failed(Failed {
+                source: outcome.job.to_string(),
+                code: "Outcome.Unreadable".into(),
+                message: format!("its rows are in the lake, and its counts cannot be read: {error}"),
+                transient: false,
+            });
+        }
     }
 }
 

@@ -42,6 +42,10 @@ pub struct Owner {
 pub trait Sources: Send + Sync {
     /// The version that is there now, or nothing. Not answered from an earlier listing.
     fn version_now<'a>(&'a self, name: &'a SourceName) -> Pending<'a, Option<Version>>;
+
+    /// The same as soon as no later version can have an equal name. Last-Modified counts whole seconds: what is younger
+    /// than two of them, by the clock of its store, is waited for.
+    fn version_settled<'a>(&'a self, name: &'a SourceName) -> Pending<'a, Option<Version>>;
 }
 
 /// What is to be done about a source.
@@ -57,14 +61,11 @@ pub enum Look {
         /// The job that loaded it.
         job: JobId,
     },
-    /// Its rows are in the lake, and the object has been replaced since. It must not be loaded beside them.
+    /// Its rows are in the lake, and the object has been replaced since: a job that replaces this one takes over all of its
+    /// sources, see [`inherit`](super::heir::inherit).
     Overwritten {
-        /// The job that loaded it, and what it read.
-        owner: Owner,
-        /// What is there now.
-        now: Version,
-        /// The claim a replacement would be laid over.
-        over: Claim,
+        /// The job that loaded it.
+        job: JobId,
     },
     /// It was loaded and is there no more. Its rows stay.
     Missing {
@@ -82,18 +83,9 @@ pub enum Look {
 
 /// Looks at a source: settles the job of its claim first, if that has no outcome yet.
 pub async fn look(lake: &Lake, name: &SourceName, sources: &impl Sources) -> Result<Look, LakeError> {
-    let Some(claim) = read(lake, name).await? else {
-        return Ok(Look::Free { over: None });
-    };
-    let owner = match settle::state(lake, &claim.job).await? {
-        State::Done => Some(Owner {
-            job: claim.job.clone(),
-            version: claim.version.clone(),
-        }),
-        State::Dead => claim.was.clone(),
-    };
+    let (over, owner) = owner_of(lake, name).await?;
     let Some(owner) = owner else {
-        return Ok(Look::Free { over: Some(claim) });
+        return Ok(Look::Free { over });
     };
     // After the claim: a version that was seen before it may be the older one.
     let now = match sources.version_now(name).await {
@@ -103,12 +95,23 @@ pub async fn look(lake: &Lake, name: &SourceName, sources: &impl Sources) -> Res
     Ok(match now {
         None => Look::Missing { job: owner.job },
         Some(now) if now == owner.version => Look::Loaded { job: owner.job },
-        Some(now) => Look::Overwritten {
-            owner,
-            now,
-            over: claim,
-        },
+        Some(_) => Look::Overwritten { job: owner.job },
     })
+}
+
+/// The claim of a source, and the done job that owns it. Settles the job of the claim first, if that has no outcome yet.
+pub(super) async fn owner_of(lake: &Lake, name: &SourceName) -> Result<(Option<Claim>, Option<Owner>), LakeError> {
+    let Some(claim) = read(lake, name).await? else {
+        return Ok((None, None));
+    };
+    let owner = match settle::state(lake, &claim.job).await? {
+        State::Done => Some(Owner {
+            job: claim.job.clone(),
+            version: claim.version.clone(),
+        }),
+        State::Dead => claim.was.clone(),
+    };
+    Ok((Some(claim), owner))
 }
 
 /// Looks at many sources, some at a time. The answers are in the order of the names.
@@ -164,7 +167,7 @@ pub async fn owners(lake: &Lake, names: Vec<SourceName>) -> Result<Vec<Option<Ow
 }
 
 /// Runs futures some at a time; their results are in the order of the futures.
-async fn in_order<T: Send + 'static, F>(futures: impl Iterator<Item = F>) -> Result<Vec<T>, LakeError>
+pub(super) async fn in_order<T: Send + 'static, F>(futures: impl Iterator<Item = F>) -> Result<Vec<T>, LakeError>
 where
     F: Future<Output = Result<T, LakeError>> + Send + 'static,
 {

@@ -69,12 +69,6 @@ pub enum LakeError {
         /// What does not fit.
         why: String,
     },
-    /// A job that replaces a loaded version of a source.
-    #[error("job {job} replaces another one, which this release of lakebed cannot do: use a newer release")]
-    Replaces {
-        /// The job.
-        job: JobId,
-    },
     /// Others were quicker every time.
     #[error("lost the sources to other jobs {rounds} times in a row; run again when fewer run at once")]
     Contended {
@@ -95,8 +89,7 @@ impl LakeError {
             | Self::Malformed { .. }
             | Self::NotALake { .. }
             | Self::Table { .. }
-            | Self::Unsound { .. }
-            | Self::Replaces { .. } => false,
+            | Self::Unsound { .. } => false,
         }
     }
 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::identity::{JobId, PlanId};
 use super::lake::Lake;
 use super::outcome::{Outcome, OutcomeSource, State};
-use super::stage::{Content, JobSource, LakeFile, PreparedJob, fault_of, refuse_replacing};
+use super::stage::{Content, JobSource, LakeFile, PreparedJob, fault_of, replaced};
 use super::{LakeError, RECORD_VERSION};
 use crate::store::{Body, LakeKey, Part, Put, UploadId};
 
@@ -132,6 +132,8 @@ impl Intent {
             state,
             plan: self.plan.clone(),
             encoder: self.encoder.clone(),
+            replaces: self.replaces().cloned(),
+            replaced_by: None,
             sources: sources
                 .map(|source| OutcomeSource {
                     name: source.name.clone(),
@@ -141,6 +143,11 @@ impl Intent {
             files: self.files.iter().map(|held| held.file.clone()).collect(),
             counts: self.counts.clone(),
         }
+    }
+
+    /// The job whose place it takes, if it does.
+    pub(super) fn replaces(&self) -> Option<&JobId> {
+        self.sources.first()?.was.as_ref().map(|owner| &owner.job)
     }
 
     /// Its uploads and the keys they will have.
@@ -195,12 +202,9 @@ pub(super) async fn read(lake: &Lake, job: &JobId) -> Result<Option<Stored>, Lak
     if intent.job != *job {
         return Err(damaged(&key, "is the intent of another job"));
     }
-    refuse_replacing(job, &intent.sources)?;
-    if let Some(why) = intent
-        .files
-        .iter()
-        .find_map(|held| fault_of(job, intent.sources.len(), &held.file))
-    {
+    let mut files = intent.files.iter();
+    let fault = files.find_map(|held| fault_of(job, intent.sources.len(), &held.file));
+    if let Some(why) = fault.or_else(|| replaced(&intent.sources).err()) {
         return Err(damaged(&key, &format!("contradicts itself: {why}")));
     }
     Ok(Some(Stored {

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! look ──> free sources ──> stage ──> intent ──> settle ──────────────────────────────> answer
-//!  │ a claim without outcome: settle     (one     lay the claims; all in place: publish    done, or
-//!  │ its job first, whoever began it     object)  the files, else the job is dead;         dead: look
-//!  └ the owner has this version: loaded           then the outcome                         again
+//!  │ a claim without outcome: settle  ^  (one     lay the claims; all in place: publish    done, or
+//!  │ its job first, whoever began it  │  object)  the files, else the job is dead;         dead: look
+//!  │                                  │           an heir: the job it replaces is dead;    again
+//!  ├ the owner has this version: loaded           then the outcome
+//!  └ the owner has another ──> inherit: all sources of its job, as they are now
 //! ```
 //!
 //! Three kinds of object decide everything, each written conditionally:
@@ -17,10 +19,14 @@
 //! may be done twice or by two at once; each is conditional or leaves the same state. A file becomes visible only after all
 //! claims of its job are laid, so of two jobs with a source in common one is dead before it published anything.
 //!
+//! The exhaustive model of this protocol calls the steps by the names they have here: `owner_of`, `inherit`, `settle`,
+//! `install` (here [`claim`]'s `lay`), `publish`, `sweep`.
+//!
 //! Knows nothing of records, schemas or Parquet: files are keys, bytes and checksums.
 
 pub mod claim;
 mod error;
+pub mod heir;
 pub mod identity;
 pub mod intent;
 pub mod lake;
@@ -28,6 +34,7 @@ pub mod outcome;
 pub mod settle;
 pub mod shape;
 pub mod stage;
+pub mod sweep;
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -77,24 +84,25 @@ pub async fn publish(lake: &Lake, prepared: PreparedJob) -> Result<Answer, LakeE
     })
 }
 
-/// Looks, stages and publishes until no job of it died. `once` gives nothing when its job is dead; between attempts a
-/// growing, random time passes, so that those who met once do not meet again.
-///
-/// Fails as `once` does, or with [`LakeError::Contended`].
-pub async fn load_with_retry<T, E, F>(mut once: impl FnMut() -> F) -> Result<T, E>
-where
-    F: Future<Output = Result<Option<T>, E>>,
-    E: From<LakeError>,
-{
-    for round in 0..ROUNDS_MAX {
-        if let Some(loaded) = once().await? {
-            return Ok(loaded);
+/// Looks that ended in a job that died, of one load.
+#[derive(Debug, Default)]
+pub struct Rounds {
+    lost: u32,
+}
+
+impl Rounds {
+    /// One more. A growing, random time passes before the next look, so that those who met once do not meet again; after
+    /// ten it is [`LakeError::Contended`].
+    pub async fn lost(&mut self) -> Result<(), LakeError> {
+        self.lost += 1;
+        if self.lost == ROUNDS_MAX {
+            return Err(LakeError::Contended { rounds: ROUNDS_MAX });
         }
-        let longest_ms = 50u64 << round.min(7);
-        let jitter_ms = RandomState::new().hash_one(round) % longest_ms;
+        let longest_ms = 50u64 << self.lost.min(8);
+        let jitter_ms = RandomState::new().hash_one(self.lost) % longest_ms;
         tokio::time::sleep(Duration::from_millis(jitter_ms)).await;
+        Ok(())
     }
-    Err(LakeError::Contended { rounds: ROUNDS_MAX }.into())
 }
 
 /// Runs futures, begun in order and some at a time, as long as their results say to go on.

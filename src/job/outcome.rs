@@ -1,6 +1,11 @@
-//! The outcome of a job: done or dead, written once.
+//! The outcome of a job: done or dead.
 //!
-//! It tells all there is to know of the job without any schema: what was read, which files hold whose rows, all counts.
+//! ```text
+//! absent ──> done ──> dead    a job that took its place is whole
+//!        └─> dead             one of its claims or uploads was gone
+//! ```
+//!
+//! Dead is for ever. It tells all there is to know of the job without any schema: what was read, which files hold whose rows, all counts.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +16,11 @@ use super::LakeError;
 use super::identity::{JobId, PlanId, SourceName, Version};
 use super::intent::damaged;
 use super::lake::Lake;
-use super::stage::{LakeFile, fault_of};
-use crate::store::{LakeKey, Put};
+use super::stage::{JobSource, LakeFile, fault_of};
+use crate::store::{LakeKey, Put, Replace, Tag};
+
+/// Attempts to change an outcome. It changes once, so the second finds it changed.
+const REPLACE_ATTEMPTS_MAX: u32 = 3;
 
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +35,12 @@ pub struct Outcome {
     pub plan: PlanId,
     /// The version of the encoder.
     pub encoder: String,
+    /// The job whose place this one took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<JobId>,
+    /// The job that took the place of this one: why it is dead after it was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<JobId>,
     /// What was read, in the order that the files' `rows_of` counts in.
     pub sources: Vec<OutcomeSource>,
     /// The files, if done; those that must not be there, if dead.
@@ -64,8 +78,12 @@ pub struct OutcomeSource {
 
 /// The outcome of a job, or nothing.
 pub async fn read(lake: &Lake, job: &JobId) -> Result<Option<Outcome>, LakeError> {
+    Ok(read_tagged(lake, job).await?.map(|(outcome, _)| outcome))
+}
+
+async fn read_tagged(lake: &Lake, job: &JobId) -> Result<Option<(Outcome, Tag)>, LakeError> {
     let key = key_of(job);
-    let Some((outcome, _)) = lake.read_json::<Outcome>(&key).await? else {
+    let Some((outcome, tag)) = lake.read_json::<Outcome>(&key).await? else {
         return Ok(None);
     };
     if outcome.job != *job {
@@ -78,7 +96,7 @@ pub async fn read(lake: &Lake, job: &JobId) -> Result<Option<Outcome>, LakeError
     {
         return Err(damaged(&key, &format!("contradicts itself: {why}")));
     }
-    Ok(Some(outcome))
+    Ok(Some((outcome, tag)))
 }
 
 /// Writes an outcome, unless there is one: that one counts then.
@@ -90,6 +108,34 @@ pub(super) async fn put(lake: &Lake, outcome: Outcome) -> Result<Outcome, LakeEr
             .await?
             .ok_or_else(|| damaged(&key, "was there and is gone")),
     }
+}
+
+/// The outcome of a job whose place `heir` takes goes from done to dead; it may be dead already. `sources` are the heir's:
+/// all of the job's must be among them, or rows would be lost.
+pub(super) async fn replace(lake: &Lake, job: &JobId, heir: &JobId, sources: &[JobSource]) -> Result<Outcome, LakeError> {
+    let key = key_of(job);
+    for _ in 0..REPLACE_ATTEMPTS_MAX {
+        let Some((mut outcome, tag)) = read_tagged(lake, job).await? else {
+            return Err(damaged(&key, &format!("is not there, and job {heir} is to take its place")));
+        };
+        if outcome.state == State::Dead {
+            return Ok(outcome);
+        }
+        let inherited: BTreeSet<&SourceName> = sources.iter().map(|source| &source.name).collect();
+        if let Some(lost) = outcome.sources.iter().find(|source| !inherited.contains(&source.name)) {
+            let what = format!("has {}, which job {heir} is to take its place without", lost.name);
+            return Err(damaged(&key, &what));
+        }
+        outcome.state = State::Dead;
+        outcome.replaced_by = Some(heir.clone());
+        match lake.store().put_if_match(&key, lake.to_json(&outcome), &tag).await? {
+            Replace::Written => return Ok(outcome),
+            // By a twin, or by ourselves with an answer that got lost.
+            Replace::Changed => {}
+            Replace::Absent => return Err(damaged(&key, "was there and is gone")),
+        }
+    }
+    Err(damaged(&key, "changes again and again"))
 }
 
 fn key_of(job: &JobId) -> LakeKey {

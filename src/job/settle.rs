@@ -4,8 +4,12 @@
 //! a. an outcome?  ──> that counts
 //! b. claims       ──> one names another job: dead
 //! c. files        ──> quarantine, then data, write-once; an upload is gone and so is its file: dead
-//! e. outcome      ──> the first one written counts. done: the intent goes. dead: the files go, the intent stays
+//! d. replaced job ──> its outcome from done to dead, then its files go
+//! e. outcome      ──> the first one written counts. done: the intent goes. dead: the files go
 //! ```
+//!
+//! The intent of a dead job, and of one that replaced another, stays for `sweep`: a request of a dead process may bring a
+//! file back.
 //!
 //! Every step may be stopped after any request and begun again by anybody, also while the first one still runs. Files are
 //! deleted only when the outcome says dead, which it then says for ever.
@@ -80,7 +84,13 @@ pub(super) async fn finish(lake: &Lake, intent: Intent, bodies: Bodies) -> Resul
         }
         None if laid == Laid::Lost => outcome::put(lake, intent.outcome(State::Dead)).await?,
         None => match publish(lake, &intent, bodies).await? {
-            Published::Whole => outcome::put(lake, intent.outcome(State::Done)).await?,
+            Published::Whole => {
+                if let Some(replaced) = intent.replaces() {
+                    let replaced = outcome::replace(lake, replaced, &intent.job, &intent.sources).await?;
+                    delete_all(lake, replaced.keys()).await?;
+                }
+                outcome::put(lake, intent.outcome(State::Done)).await?
+            }
             Published::UploadGone => outcome::put(lake, intent.outcome(State::Dead)).await?,
             // Somebody else has come to the end meanwhile, or something is wrong.
             Published::IntentGone => outcome::read(lake, &intent.job)
@@ -95,7 +105,8 @@ pub(super) async fn finish(lake: &Lake, intent: Intent, bodies: Bodies) -> Resul
         },
     };
     match outcome.state {
-        State::Done => lake.store().delete(&intent::key_of(&intent.job)).await?,
+        State::Done if intent.replaces().is_none() => lake.store().delete(&intent::key_of(&intent.job)).await?,
+        State::Done => {}
         State::Dead => {
             // Both lists: a late twin's intent may have cut its files otherwise.
             let mut keys = outcome.keys();
@@ -115,7 +126,7 @@ async fn found(lake: &Lake, outcome: Outcome) -> Result<Outcome, LakeError> {
     Ok(outcome)
 }
 
-async fn delete_all(lake: &Lake, keys: BTreeSet<LakeKey>) -> Result<(), LakeError> {
+pub(super) async fn delete_all(lake: &Lake, keys: BTreeSet<LakeKey>) -> Result<(), LakeError> {
     let deletes = keys.into_iter().map(|key| {
         let lake = lake.clone();
         async move { Ok(lake.store().delete(&key).await?) }

@@ -98,6 +98,11 @@ impl Job {
     pub fn sources(&self) -> &[JobSource] {
         &self.sources
     }
+
+    /// The job whose place it takes, if it does.
+    pub fn replaces(&self) -> Option<&JobId> {
+        self.sources.first()?.was.as_ref().map(|owner| &owner.job)
+    }
 }
 
 /// What the lake records of a file for ever.
@@ -195,7 +200,6 @@ impl PreparedJob {
     /// On an error nothing was written, and the uploads are still open.
     pub fn new(job: Job, files: Vec<PreparedFile>, counts: Value) -> Result<Self, LakeError> {
         let prepared = Self { job, files, counts };
-        refuse_replacing(&prepared.job.id, &prepared.job.sources)?;
         match prepared.fault() {
             None => Ok(prepared),
             Some(why) => Err(LakeError::Unsound {
@@ -236,6 +240,9 @@ impl PreparedJob {
         if let Some(pair) = self.job.sources.windows(2).find(|pair| pair[0].name == pair[1].name) {
             return Some(format!("{} stands in it twice", pair[0].name));
         }
+        if let Err(why) = replaced(&self.job.sources) {
+            return Some(why);
+        }
         let mut keys = BTreeSet::new();
         for PreparedFile { file, content } in &self.files {
             let key = &file.key;
@@ -263,12 +270,15 @@ impl PreparedJob {
     }
 }
 
-/// Publishing such a job takes one step more than there is here: the rows of the job it replaces would stay beside its own.
-pub(super) fn refuse_replacing(job: &JobId, sources: &[JobSource]) -> Result<(), LakeError> {
-    if sources.iter().any(|source| source.was.is_some()) {
-        return Err(LakeError::Replaces { job: job.clone() });
+/// The job that is replaced by one with these sources, if one is. A source of a job that replaces none was free, and one
+/// that replaces another has sources of that one only.
+pub(super) fn replaced(sources: &[JobSource]) -> Result<Option<&JobId>, String> {
+    let mut owners = sources.iter().map(|source| source.was.as_ref().map(|was| &was.job));
+    let first = owners.next().flatten();
+    match owners.all(|owner| owner == first) {
+        true => Ok(first),
+        false => Err("its sources belong to several jobs".into()),
     }
-    Ok(())
 }
 
 /// What is wrong with a file of a job, if anything. Asked of every file that comes out of a record of the lake too: a job
@@ -446,21 +456,26 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_replaces_another_is_refused() {
-        let owner = Owner {
-            job: Job::new(&Plan::new("1", "", ""), vec![source("a", None)]).id().clone(),
-            version: version("0"),
+    fn a_job_replaces_one_job_or_none() {
+        let plan = Plan::new("1", "", "");
+        let was = |key: &str| {
+            let job = Job::new(&plan, vec![source(key, None)]).id().clone();
+            let version = version("0");
+            Some(Owner { job, version })
         };
-        let heir = Job::new(
-            &Plan::new("1", "", ""),
-            vec![JobSource {
-                was: Some(owner),
-                ..source("a", None)
-            }],
-        );
-        assert!(matches!(
-            PreparedJob::new(heir, vec![], Value::Null).unwrap_err(),
-            LakeError::Replaces { .. }
-        ));
+        let heir = |a: Option<Owner>, b: Option<Owner>| {
+            let a = JobSource { was: a, ..source("a", None) };
+            let b = JobSource { was: b, ..source("b", None) };
+            Job::new(&plan, vec![a, b])
+        };
+        let prepared = |job: Job| PreparedJob::new(job, vec![], Value::Null);
+        assert_eq!(heir(None, None).replaces(), None);
+        let one = heir(was("a"), was("a"));
+        assert_eq!(one.replaces(), was("a").map(|owner| owner.job).as_ref());
+        assert!(prepared(one).is_ok());
+        for several in [heir(was("a"), was("b")), heir(was("a"), None), heir(None, was("b"))] {
+            let error = prepared(several).unwrap_err().to_string();
+            assert!(error.ends_with("its sources belong to several jobs"), "{error}");
+        }
     }
 }

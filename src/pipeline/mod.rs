@@ -177,7 +177,10 @@ impl Stager {
     }
 
     /// Reads all sources of `job` to their end and makes its files. Blocks; not to be called from an async task.
-    pub fn stage(&self, job: &Job) -> Result<Staged, StageError> {
+    pub fn stage(&self, job: &Job, heritage: Option<&crate::job::heir::Heritage>) -> Result<Staged, StageError> {
+        if heritage.is_some_and(|h| !h.copied.is_empty()) {
+            return Err(StageError::Fault("copy".into()));
+        }
         let memory = self.memory;
         let outputs = JobOutputs::new(
             job,

@@ -29,6 +29,8 @@ pub struct Summary {
     pub tables: BTreeMap<String, TableSummary>,
     /// Quarantine entries by code.
     pub quarantined: BTreeMap<String, u64>,
+    /// Jobs of earlier runs whose rows were replaced, because a source was overwritten or loaded again.
+    pub replaced_jobs: u64,
     /// Sources that could not be loaded or are damaged.
     pub failed: Vec<Failed>,
 }
@@ -101,14 +103,15 @@ impl Summary {
             records: RecordCounts::default(),
             tables: BTreeMap::new(),
             quarantined: BTreeMap::new(),
+            replaced_jobs: 0,
             failed: Vec::new(),
         }
     }
 
-    /// Adds a job that is done.
+    /// Adds a job that is done: all but the sources that were asked for.
     pub fn add(&mut self, outcome: &Outcome) -> Result<(), serde_json::Error> {
         let report = JobReport::deserialize_counts(outcome)?;
-        self.sources.done += outcome.sources.len() as u64;
+        self.replaced_jobs += u64::from(outcome.replaces.is_some());
         self.sources.bytes += report.bytes.stored;
         self.records.add(&report.records);
         add_all(&mut self.quarantined, &report.quarantined);

@@ -145,6 +145,14 @@ impl Sources for RawObjects {
             (Some(_), None) => Box::pin(async move { Err(not_set_up(name)) }),
         }
     }
+
+    fn version_settled<'a>(&'a self, name: &'a SourceName) -> Pending<'a, Option<Version>> {
+        match (&name.bucket, &self.s3) {
+            (None, _) => LocalFiles.version_settled(name),
+            (Some(_), Some(s3)) => s3.version_settled(name),
+            (Some(_), None) => Box::pin(async move { Err(not_set_up(name)) }),
+        }
+    }
 }
 
 impl JobReader {

@@ -202,7 +202,7 @@ fn a_dry_run_writes_nothing_and_tells_done_from_to_do() {
         let json = cloud.run(&format!("{line} --json")).exits(0).json();
         assert_eq!((&json["found"], &json["already"]), (&5.into(), &0.into()), "{lake}");
         assert_eq!(json["overwritten"], json!(["s3://raw/p/b.json.gz"]));
-        assert_eq!(json["to_do"].as_array().unwrap().len(), 4);
+        assert_eq!(json["to_do"].as_array().unwrap().len(), 5);
         assert_eq!(cloud.writes(), [""; 0]);
     }
 }
@@ -268,16 +268,21 @@ fn sources_that_fail_are_named_and_the_rest_is_loaded() {
 }
 
 #[test]
-fn an_object_changed_after_it_was_loaded_is_reported_and_its_rows_stay() {
+fn an_object_changed_after_it_was_loaded_replaces_its_rows() {
     for versioning in [Versioning::Off, Versioning::On] {
         let cloud = cloud();
         cloud.server.model().bucket("raw").versioning = versioning;
         cloud.run("backfill s3://raw/p --to s3://lake/x").exits(0);
+        cloud.server.model().advance(Duration::from_secs(5));
         cloud.seed("p/b.json.gz", gzip(lines(700..800)));
-        let ran = cloud.run("backfill s3://raw/p --to s3://lake/x --json").exits(1);
-        assert_eq!(ran.sources(), [5, 0, 4, 1, 0, 1]);
-        assert_eq!(ran.json()["failed"][0]["code"], "Source.Overwritten");
-        assert_eq!(cloud.ids("s3://lake/x"), (0..500).collect::<Vec<_>>());
+        cloud.server.model().advance(Duration::from_secs(5));
+        let ran = cloud.run("backfill s3://raw/p --to s3://lake/x --json").exits(0);
+        assert_eq!(ran.sources(), [5, 1, 4, 0, 0, 1]);
+        let ids = cloud.ids("s3://lake/x");
+        assert!(ids.len() == 500 && ids.contains(&700) && ids.contains(&799), "{ids:?}");
+        let ran = cloud.run("backfill s3://raw/p --to s3://lake/x --reload --json").exits(0);
+        assert_eq!(ran.sources(), [5, 5, 0, 0, 0, 1]);
+        assert_eq!(cloud.ids("s3://lake/x"), ids);
     }
 }
 

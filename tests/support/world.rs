@@ -10,7 +10,7 @@ use lakebed::job::lake::Lake;
 use lakebed::job::outcome::{Outcome, State};
 use lakebed::job::shape::TableShape;
 use lakebed::job::stage::{Content, FileKind, Job, JobSource, LakeFile, PreparedFile, PreparedJob, RowsOf};
-use lakebed::job::{Answer, LakeError, load_with_retry, publish};
+use lakebed::job::{Answer, LakeError, Rounds, publish};
 use lakebed::store::{Body, Checksum, LakeKey, Pending, Store};
 
 use super::key;
@@ -57,6 +57,10 @@ impl World {
 impl Sources for World {
     fn version_now<'a>(&'a self, name: &'a SourceName) -> Pending<'a, Option<Version>> {
         Box::pin(async move { Ok(self.raw.lock().unwrap().get(name).cloned()) })
+    }
+
+    fn version_settled<'a>(&'a self, name: &'a SourceName) -> Pending<'a, Option<Version>> {
+        self.version_now(name)
     }
 }
 
@@ -114,7 +118,11 @@ impl Worker {
     /// Until all of the batch is in the lake.
     pub(crate) async fn load(&self, batch: &[&str]) -> Result<(), LakeError> {
         let lake = &self.lake().await?;
-        load_with_retry(|| async move { self.attempt(lake, batch).await }).await
+        let mut rounds = Rounds::default();
+        while self.attempt(lake, batch).await?.is_none() {
+            rounds.lost().await?;
+        }
+        Ok(())
     }
 
     async fn attempt(&self, lake: &Lake, batch: &[&str]) -> Result<Option<()>, LakeError> {

@@ -10,7 +10,7 @@ use globset::GlobBuilder;
 use lakebed::dry_run::dry_run;
 use lakebed::engine::{Engine, EngineConfig};
 use lakebed::job::lake::settled_path;
-use lakebed::load::chain;
+use lakebed::load::{RunOptions, chain};
 use lakebed::pipeline::Progress;
 use lakebed::place::Place;
 use lakebed::report::Summary;
@@ -62,6 +62,10 @@ pub(crate) struct Args {
     /// Exit with 1 where more records were rejected than this number, or this share such as 0.5%
     #[arg(long, value_name = "N|P%", value_parser = parse_allowance)]
     max_rejected: Option<Allowance>,
+    /// Load objects again that were loaded before, in place of the rows that are there: after a schema was changed, or to
+    /// mend what `lakebed verify` found. Objects of the same job that were not named are loaded again with them
+    #[arg(long)]
+    reload: bool,
     /// Say what would be done, and look into the first objects; write nothing
     #[arg(long)]
     dry_run: bool,
@@ -280,7 +284,7 @@ async fn load(
             lake_name,
             &listing,
             (&engine.raw, engine.loader.record_plan()),
-            args.arrival,
+            (args.arrival, args.reload),
         )
         .await;
         show::dry_run(&result.map_err(|error| failed(&error))?, args.json)?;
@@ -295,10 +299,11 @@ async fn load(
     let shown = progress::show(Arc::clone(&counted), summary.sources.found, all_bytes);
     let interrupt = tokio::spawn(interrupt(Arc::clone(&counted)));
     let jobs = pack(listing.sources, settings.job_bytes);
-    engine
-        .loader
-        .run(jobs, engine.jobs_max, &mut summary, &mut |_, _| {})
-        .await;
+    let options = RunOptions {
+        jobs_max: engine.jobs_max,
+        reload: args.reload,
+    };
+    engine.loader.run(jobs, options, &mut summary, &mut |_, _| {}).await;
     interrupt.abort();
     shown.end().await;
 

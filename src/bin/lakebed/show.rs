@@ -99,7 +99,7 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
     let mut text = String::new();
     let sources = &summary.sources;
     if sources.done == 0 && sources.failed == 0 && sources.already > 0 {
-        text += &format!("{} already loaded, 0 new\n", count(sources.already, "object"));
+        text += &format!("{} already loaded, 0 new (--reload loads them again)\n", count(sources.already, "object"));
         return print(&text);
     }
     if sources.found == 0 {
@@ -128,6 +128,13 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
         HumanCount(records.rows),
         HumanCount(records.quarantined),
     );
+    if summary.replaced_jobs > 0 {
+        let line = format!(
+            "{} of earlier runs replaced: all objects of such a job are loaded again with those that changed\n",
+            count(summary.replaced_jobs, "job")
+        );
+        text.insert_str(text.len() - 1, &line);
+    }
     if sources.hidden > 0 {
         let hidden = HumanCount(sources.hidden);
         text.insert_str(text.len() - 1, &format!("{hidden} passed over: {PASSED_OVER}\n"));
@@ -263,7 +270,7 @@ pub(crate) fn dry_run(result: &DryRun, as_json: bool) -> Result<(), Refused> {
         text += &format!("  and {} more; --json lists all\n", result.to_do.len() - LISTED_MAX);
     }
     for name in &result.overwritten {
-        text += &format!("  changed since it was loaded, and not loaded again: {name}\n");
+        text += &format!("  changed since it was loaded, its rows are replaced: {name}\n");
     }
     let sample = &result.sample;
     if sample.objects > 0 {

@@ -11,6 +11,7 @@
 mod ahead;
 mod list;
 mod range;
+mod settled;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -23,6 +24,7 @@ use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::DateTime;
 
 pub use ahead::{ReadAhead, Stored};
+use settled::Dated;
 
 use crate::job::claim::Sources;
 use crate::job::identity::{SourceName, Version};
@@ -131,6 +133,31 @@ impl S3Objects {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What an object is now, or nothing; `dated` is told when that was answered.
+    async fn head(&self, name: &SourceName, dated: Option<Dated>) -> Result<Option<Version>, StoreError> {
+        let request = self
+            .s3
+            .client()
+            .head_object()
+            .set_bucket(name.bucket.clone())
+            .key(&name.key)
+            .set_expected_bucket_owner(self.s3.expected_owner());
+        let answer = match dated {
+            Some(dated) => request.customize().interceptor(dated).send().await,
+            None => request.send().await,
+        };
+        match answer.map_err(|error| self.refusal(name, error)) {
+            Ok(answer) => {
+                let size = answer.content_length().and_then(|size| u64::try_from(size).ok());
+                version(answer.e_tag(), size, answer.last_modified())
+                    .map(Some)
+                    .map_err(|why| odd(name, why))
+            }
+            Err(refused) if refused.status == Some(404) && !no_bucket(&refused) => Ok(None),
+            Err(refused) => Err(failed(name, refused)),
+        }
+    }
+
     /// What an error of a request for an object means.
     fn refusal<E>(&self, name: &SourceName, error: SdkError<E, HttpResponse>) -> Refusal
     where
@@ -152,25 +179,11 @@ impl S3Objects {
 
 impl Sources for S3Objects {
     fn version_now<'a>(&'a self, name: &'a SourceName) -> Pending<'a, Option<Version>> {
-        Box::pin(async move {
-            let request = self
-                .s3
-                .client()
-                .head_object()
-                .set_bucket(name.bucket.clone())
-                .key(&name.key)
-                .set_expected_bucket_owner(self.s3.expected_owner());
-            match request.send().await.map_err(|error| self.refusal(name, error)) {
-                Ok(answer) => {
-                    let size = answer.content_length().and_then(|size| u64::try_from(size).ok());
-                    version(answer.e_tag(), size, answer.last_modified())
-                        .map(Some)
-                        .map_err(|why| odd(name, why))
-                }
-                Err(refused) if refused.status == Some(404) && !no_bucket(&refused) => Ok(None),
-                Err(refused) => Err(failed(name, refused)),
-            }
-        })
+        Box::pin(self.head(name, None))
+    }
+
+    fn version_settled<'a>(&'a self, name: &'a SourceName) -> Pending<'a, Option<Version>> {
+        Box::pin(self.settled(name))
     }
 }
 
