@@ -13,7 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use lakebed::job::lake::Lake;
-use lakebed::load::{Loader, plan};
+use lakebed::load::{Loader, RunOptions, plan};
 use lakebed::pipeline::{Progress, Stager};
 use lakebed::report::Summary;
 use lakebed::settings::{Flags, Settings};
@@ -108,7 +108,11 @@ fn backfill(runtime: &Runtime, shape: Shape, raw: &Path, lake: &TempDir) -> u64 
         let jobs = pack(listing.sources, settings.job_bytes);
         let plan = plan(&tables, &settings, Some(ARRIVAL_S));
         let loader = Arc::new(Loader::new(lake, RawObjects::default(), plan, stager, progress));
-        loader.run(jobs, 1, &mut summary, &mut |_, _| {}).await;
+        let options = RunOptions {
+            jobs_max: 1,
+            reload: false,
+        };
+        loader.run(jobs, options, &mut summary, &mut |_, _| {}).await;
     });
     assert!(summary.failed.is_empty(), "{:?}", summary.failed);
     summary.records.rows

@@ -240,7 +240,9 @@ impl Function {
         };
         engine
             .loader
-            .run(jobs, options, &mut summary, &mut |name, became| tell(name, became.into()))
+            .run(jobs, options, &mut summary, &mut |name, became| {
+                tell(name, became.into())
+            })
             .await;
         if let Some(s3) = engine.raw.s3() {
             s3.forget();

@@ -45,8 +45,6 @@ pub struct Loader {
     plan: Plan,
     stager: Arc<Stager>,
     progress: Arc<Progress>,
-    /// Tables that this process has published to.
-    admitted: Mutex<HashSet<String>>,
     /// Jobs that it has published.
     published: Mutex<HashSet<JobId>>,
 }
@@ -181,7 +179,6 @@ impl Loader {
             plan,
             stager: Arc::new(stager),
             progress,
-            admitted: Mutex::default(),
             published: Mutex::default(),
         }
     }
@@ -258,7 +255,10 @@ impl Loader {
             changes += u32::from(changed);
             // A file that changes is being written to. An object was replaced: what is there now is whole.
             if !(in_s3 && changed && changes <= CHANGES_MAX) {
-                loaded.fail(left.extract_if(.., |source| is_culprit(source)).map(|source| error.of(&source.name)));
+                loaded.fail(
+                    left.extract_if(.., |source| is_culprit(source))
+                        .map(|source| error.of(&source.name)),
+                );
             }
             if in_s3 {
                 // All at once: where one was deleted or replaced since the listing, more may have been.
@@ -377,7 +377,13 @@ impl Loader {
     }
 
     /// A job is done, and these of its sources were asked for.
-    fn count(&self, loaded: &mut Loaded, outcome: Option<Outcome>, names: BTreeSet<SourceName>, left: &mut Vec<Source>) {
+    fn count(
+        &self,
+        loaded: &mut Loaded,
+        outcome: Option<Outcome>,
+        names: BTreeSet<SourceName>,
+        left: &mut Vec<Source>,
+    ) {
         left.retain(|source| !names.contains(&source.name));
         loaded.done.extend(names);
         // Two jobs of this run may take the same place, and are one.
@@ -414,7 +420,9 @@ impl Loader {
                     continue;
                 }
             };
-            let gone = wanted.iter().filter(|name| kept.contains(*name) && !left_out.contains_key(*name));
+            let gone = wanted
+                .iter()
+                .filter(|name| kept.contains(*name) && !left_out.contains_key(*name));
             let gone: Vec<Failure> = gone.map(missing).collect();
             if !gone.is_empty() {
                 left_out.extend(gone);
@@ -452,8 +460,9 @@ impl Loader {
         let Staged { files, report } = staged?;
         let counts = serde_json::to_value(&report).map_err(|error| StageError::Fault(error.to_string()))?;
         let prepared = PreparedJob::new(job, files, counts)?;
-        for name in report.tables.keys() {
-            if let Err(refused) = self.admit(name).await {
+        let tables = report.tables.keys().filter_map(|name| self.stager.tables().get(name));
+        for table in tables {
+            if let Err(refused) = self.lake.admit_table(&shape(table)).await {
                 // That the table was refused is what counts; an upload that stays is the lifecycle rule's.
                 drop(prepared.discard(&self.lake).await);
                 return Err(refused.into());
@@ -467,19 +476,6 @@ impl Loader {
 
     fn published(&self) -> MutexGuard<'_, HashSet<JobId>> {
         self.published.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Records the table in the lake, once for this process.
-    async fn admit(&self, name: &str) -> Result<(), LakeError> {
-        let admitted = || self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
-        if admitted().contains(name) {
-            return Ok(());
-        }
-        if let Some(table) = self.stager.tables().get(name) {
-            self.lake.admit_table(&shape(table)).await?;
-        }
-        admitted().insert(name.to_owned());
-        Ok(())
     }
 }
 

@@ -85,7 +85,11 @@ where
         }
     }
     let of = Box::new(of);
-    Ok(Inheritance::Heir { sources: heir, of, kept })
+    Ok(Inheritance::Heir {
+        sources: heir,
+        of,
+        kept,
+    })
 }
 
 async fn take(
@@ -141,7 +145,11 @@ impl Heritage {
     pub fn of(of: Outcome, job: &Job, kept: &BTreeSet<SourceName>) -> Self {
         let places = of.sources.iter().enumerate().map(|(from, source)| (&source.name, from));
         let places: HashMap<&SourceName, usize> = places.collect();
-        let kept = job.sources().iter().enumerate().filter(|(_, source)| kept.contains(&source.name));
+        let kept = job
+            .sources()
+            .iter()
+            .enumerate()
+            .filter(|(_, source)| kept.contains(&source.name));
         let copied = kept
             .map(|(to, source)| Copied {
                 from: places[&source.name],

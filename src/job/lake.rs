@@ -5,7 +5,7 @@
 //! _lakebed/tables/<table>.json   layout and columns last published, see `shape`
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,6 +34,8 @@ const RECORD_ATTEMPTS_MAX: u32 = 20;
 pub struct Lake {
     store: Arc<dyn Store>,
     ended: Arc<Mutex<HashMap<JobId, State>>>,
+    /// Tables that were found recorded as they are here, or were recorded so.
+    admitted: Arc<Mutex<HashSet<TableShape>>>,
     memory: Arc<Semaphore>,
     /// Jobs that were found without an outcome.
     settled: Arc<AtomicU64>,
@@ -62,15 +64,13 @@ impl Lake {
     ///
     /// Refused: a lake of a newer release, and a folder of one of the tables that has files without the lake's mark.
     pub async fn open(store: Arc<dyn Store>, tables: &[&str]) -> Result<Self, LakeError> {
-        let lake = Self::inspect(store, tables).await?;
+        let (lake, is_one) = Self::look_at(store, tables).await?;
         let mark = Mark {
             version: RECORD_VERSION,
             format: "lakebed".to_owned(),
         };
         let key = mark_key();
-        if lake.read_json::<Mark>(&key).await?.is_none()
-            && lake.store.put_if_absent(&key, lake.to_json(&mark).into()).await? == Put::Exists
-        {
+        if !is_one && lake.store.put_if_absent(&key, lake.to_json(&mark).into()).await? == Put::Exists {
             lake.read_json::<Mark>(&key).await?;
         }
         Ok(lake)
@@ -78,26 +78,35 @@ impl Lake {
 
     /// The same checks without writing anything. What is not there yet reads as empty.
     pub async fn inspect(store: Arc<dyn Store>, tables: &[&str]) -> Result<Self, LakeError> {
+        Ok(Self::look_at(store, tables).await?.0)
+    }
+
+    /// Whether it has the mark is told too.
+    async fn look_at(store: Arc<dyn Store>, tables: &[&str]) -> Result<(Self, bool), LakeError> {
         let lake = Self {
             store,
             ended: Arc::default(),
+            admitted: Arc::default(),
             memory: Arc::new(Semaphore::new(MEMORY_MIB as usize)),
             settled: Arc::default(),
         };
         if lake.read_json::<Mark>(&mark_key()).await?.is_some() {
-            return Ok(lake);
+            return Ok((lake, true));
         }
         for &table in tables {
             let folder = table_folder(table)?;
-            let empty = lake.store.list(&folder, None).await?.objects.is_empty();
-            // Again: another process may have made the lake and published, all since the first look.
-            if !empty && lake.read_json::<Mark>(&mark_key()).await?.is_none() {
-                return Err(LakeError::NotALake {
-                    table: table.to_owned(),
-                });
+            if lake.store.list(&folder, None).await?.objects.is_empty() {
+                continue;
             }
+            // Again: another process may have made the lake and published, all since the first look.
+            return match lake.read_json::<Mark>(&mark_key()).await? {
+                Some(_) => Ok((lake, true)),
+                None => Err(LakeError::NotALake {
+                    table: table.to_owned(),
+                }),
+            };
         }
-        Ok(lake)
+        Ok((lake, false))
     }
 
     /// Where the lake is kept.
@@ -110,11 +119,29 @@ impl Lake {
     /// Fails with [`LakeError::Table`] when files there already could not be read together with new ones.
     pub async fn check_table(&self, shape: &TableShape) -> Result<Admitted, LakeError> {
         let recorded = self.read_json::<Recorded>(&table_key(shape)?).await?;
-        Ok(admit(recorded.as_ref().map(|(recorded, _)| recorded), shape)?.0)
+        let (admitted, _) = admit(recorded.as_ref().map(|(recorded, _)| recorded), shape)?;
+        if admitted == Admitted::Same {
+            self.admitted().insert(shape.clone());
+        }
+        Ok(admitted)
     }
 
-    /// The same, and records the table as it is now. Called before a process first publishes to it.
+    /// The same, and records the table as it is now. Called before a job that has rows of it is published; asks the store
+    /// once a process.
     pub async fn admit_table(&self, shape: &TableShape) -> Result<Admitted, LakeError> {
+        if self.admitted().contains(shape) {
+            return Ok(Admitted::Same);
+        }
+        let admitted = self.record_table(shape).await?;
+        self.admitted().insert(shape.clone());
+        Ok(admitted)
+    }
+
+    fn admitted(&self) -> MutexGuard<'_, HashSet<TableShape>> {
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn record_table(&self, shape: &TableShape) -> Result<Admitted, LakeError> {
         let key = table_key(shape)?;
         for _ in 0..RECORD_ATTEMPTS_MAX {
             let recorded = self.read_json::<Recorded>(&key).await?;

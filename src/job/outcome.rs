@@ -112,11 +112,19 @@ pub(super) async fn put(lake: &Lake, outcome: Outcome) -> Result<Outcome, LakeEr
 
 /// The outcome of a job whose place `heir` takes goes from done to dead; it may be dead already. `sources` are the heir's:
 /// all of the job's must be among them, or rows would be lost.
-pub(super) async fn replace(lake: &Lake, job: &JobId, heir: &JobId, sources: &[JobSource]) -> Result<Outcome, LakeError> {
+pub(super) async fn replace(
+    lake: &Lake,
+    job: &JobId,
+    heir: &JobId,
+    sources: &[JobSource],
+) -> Result<Outcome, LakeError> {
     let key = key_of(job);
     for _ in 0..REPLACE_ATTEMPTS_MAX {
         let Some((mut outcome, tag)) = read_tagged(lake, job).await? else {
-            return Err(damaged(&key, &format!("is not there, and job {heir} is to take its place")));
+            return Err(damaged(
+                &key,
+                &format!("is not there, and job {heir} is to take its place"),
+            ));
         };
         if outcome.state == State::Dead {
             return Ok(outcome);

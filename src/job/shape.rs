@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::RECORD_VERSION;
 
 /// A table as it is about to be published.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TableShape {
     /// The table.
     pub name: String,

@@ -464,8 +464,14 @@ mod tests {
             Some(Owner { job, version })
         };
         let heir = |a: Option<Owner>, b: Option<Owner>| {
-            let a = JobSource { was: a, ..source("a", None) };
-            let b = JobSource { was: b, ..source("b", None) };
+            let a = JobSource {
+                was: a,
+                ..source("a", None)
+            };
+            let b = JobSource {
+                was: b,
+                ..source("b", None)
+            };
             Job::new(&plan, vec![a, b])
         };
         let prepared = |job: Job| PreparedJob::new(job, vec![], Value::Null);

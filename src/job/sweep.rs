@@ -13,11 +13,11 @@ use std::time::SystemTime;
 
 use super::LakeError;
 use super::identity::JobId;
+use super::intent;
 use super::lake::Lake;
 use super::outcome::{self, State};
 use super::settle::{delete_all, settle};
 use super::stage::abort_uploads;
-use super::intent;
 use crate::store::LakeKey;
 
 /// What a sweep found.
@@ -72,7 +72,10 @@ async fn sweep_one(lake: &Lake, key: &LakeKey, old: bool) -> Result<(State, bool
     };
     let mut keys: BTreeSet<LakeKey> = BTreeSet::new();
     for job in std::iter::once(&job).chain(stored.intent.replaces()) {
-        if let Some(dead) = outcome::read(lake, job).await?.filter(|outcome| outcome.state == State::Dead) {
+        if let Some(dead) = outcome::read(lake, job)
+            .await?
+            .filter(|outcome| outcome.state == State::Dead)
+        {
             keys.extend(dead.keys());
         }
     }

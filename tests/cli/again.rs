@@ -26,7 +26,10 @@ fn a_second_run_says_so_and_writes_nothing() {
     let sandbox = loaded();
     let before = sandbox.lake("lake").snapshot();
     let ran = sandbox.run("backfill raw --to lake").exits(0);
-    assert_eq!(ran.stdout, "5 objects already loaded, 0 new (--reload loads them again)\n");
+    assert_eq!(
+        ran.stdout,
+        "5 objects already loaded, 0 new (--reload loads them again)\n"
+    );
     assert_eq!(ran.stderr, "");
     assert_eq!(sandbox.load("").exits(0).sources(), [5, 0, 5, 0, 0, 0]);
     assert!(sandbox.lake("lake").snapshot() == before, "something was written");
@@ -180,7 +183,10 @@ fn a_source_changed_after_it_was_loaded_replaces_its_rows() {
 
         let before = sandbox.lake("lake").snapshot();
         let ran = sandbox.run("backfill raw --to lake").exits(0);
-        assert_eq!(ran.stdout, "6 objects already loaded, 0 new (--reload loads them again)\n");
+        assert_eq!(
+            ran.stdout,
+            "6 objects already loaded, 0 new (--reload loads them again)\n"
+        );
         assert!(
             sandbox.lake("lake").snapshot() == before,
             "{what}: something was written"

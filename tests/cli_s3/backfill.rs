@@ -280,7 +280,9 @@ fn an_object_changed_after_it_was_loaded_replaces_its_rows() {
         assert_eq!(ran.sources(), [5, 1, 4, 0, 0, 1]);
         let ids = cloud.ids("s3://lake/x");
         assert!(ids.len() == 500 && ids.contains(&700) && ids.contains(&799), "{ids:?}");
-        let ran = cloud.run("backfill s3://raw/p --to s3://lake/x --reload --json").exits(0);
+        let ran = cloud
+            .run("backfill s3://raw/p --to s3://lake/x --reload --json")
+            .exits(0);
         assert_eq!(ran.sources(), [5, 5, 0, 0, 0, 1]);
         assert_eq!(cloud.ids("s3://lake/x"), ids);
     }

@@ -67,21 +67,36 @@ async fn an_object_overwritten_after_it_was_loaded_replaces_its_rows_once() {
                 tallies.push(tally(&answer(&function, &events[place]).await));
             }
             assert_eq!(tallies, [[1, 1, 0, 0, 0], [1, 0, 1, 0, 0]], "{versioning:?} {order:?}");
-            assert_eq!(world.lake().ids(), [ids(20..30), ids(50..70)].concat(), "{versioning:?} {order:?}");
+            assert_eq!(
+                world.lake().ids(),
+                [ids(20..30), ids(50..70)].concat(),
+                "{versioning:?} {order:?}"
+            );
             assert_eq!(tally(&answer(&world.function(), &both).await), [2, 0, 2, 0, 0]);
 
             // The first content once more is another version: it was written at another time.
             world.put("in/a", lines(0..10));
             advance(5);
             assert_eq!(tally(&answer(&function, &both).await), [2, 1, 1, 0, 0]);
-            assert_eq!(world.lake().ids(), [ids(0..10), ids(20..30)].concat(), "{versioning:?} {order:?}");
+            assert_eq!(
+                world.lake().ids(),
+                [ids(0..10), ids(20..30)].concat(),
+                "{versioning:?} {order:?}"
+            );
 
             // Its neighbour is deleted before it is overwritten again: rows of what is gone stay.
             world.delete("in/b");
             world.put("in/a", lines(80..90));
             advance(5);
-            assert_eq!(tally(&answer(&function, &notification(&["in/a"])).await), [1, 1, 0, 0, 0]);
-            assert_eq!(world.lake().ids(), [ids(20..30), ids(80..90)].concat(), "{versioning:?} {order:?}");
+            assert_eq!(
+                tally(&answer(&function, &notification(&["in/a"])).await),
+                [1, 1, 0, 0, 0]
+            );
+            assert_eq!(
+                world.lake().ids(),
+                [ids(20..30), ids(80..90)].concat(),
+                "{versioning:?} {order:?}"
+            );
         }
     }
 }

@@ -15,6 +15,7 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use bytes::Bytes;
 use lakebed::engine::{Engine, EngineConfig};
 use lakebed::function::{Function, Handled, StartError};
+use lakebed::load::RunOptions;
 use lakebed::pipeline::Progress;
 use lakebed::place::Place;
 use lakebed::report::Summary;
@@ -165,7 +166,15 @@ impl World {
         let jobs = pack(listing.sources, settings.job_bytes);
         engine
             .loader
-            .run(jobs, engine.jobs_max, &mut summary, &mut |_, _| {})
+            .run(
+                jobs,
+                RunOptions {
+                    jobs_max: engine.jobs_max,
+                    reload: false,
+                },
+                &mut summary,
+                &mut |_, _| {},
+            )
             .await;
         summary
     }

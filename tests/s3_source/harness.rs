@@ -10,7 +10,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{Builder, StalledStreamProtectionConfig};
 use lakebed::engine::{Engine, EngineConfig};
 use lakebed::job::identity::{SourceName, Version};
-use lakebed::load::Became;
+use lakebed::load::{Became, RunOptions};
 use lakebed::pipeline::Progress;
 use lakebed::place::Place;
 use lakebed::report::Summary;
@@ -242,7 +242,11 @@ impl Process {
         };
         let jobs = pack(sources, self.settings.job_bytes);
         let jobs_max = self.engine.jobs_max;
-        self.engine.loader.run(jobs, jobs_max, &mut summary, &mut tell).await;
+        let options = RunOptions {
+            jobs_max,
+            reload: false,
+        };
+        self.engine.loader.run(jobs, options, &mut summary, &mut tell).await;
         (summary, fates)
     }
 

@@ -99,7 +99,10 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
     let mut text = String::new();
     let sources = &summary.sources;
     if sources.done == 0 && sources.failed == 0 && sources.already > 0 {
-        text += &format!("{} already loaded, 0 new (--reload loads them again)\n", count(sources.already, "object"));
+        text += &format!(
+            "{} already loaded, 0 new (--reload loads them again)\n",
+            count(sources.already, "object")
+        );
         return print(&text);
     }
     if sources.found == 0 {
