@@ -45,8 +45,6 @@ pub struct Loader {
     plan: Plan,
     stager: Arc<Stager>,
     progress: Arc<Progress>,
-    /// Jobs that it has published.
-    published: Mutex<HashSet<JobId>>,
 }
 
 /// How a run goes.
@@ -56,6 +54,14 @@ pub struct RunOptions {
     pub jobs_max: usize,
     /// Whether sources that were loaded before are loaded again, in place of the rows that are there.
     pub reload: bool,
+}
+
+/// What the jobs of a run share.
+#[derive(Debug, Default)]
+struct Run {
+    reload: bool,
+    /// Jobs that the run has published.
+    published: Mutex<HashSet<JobId>>,
 }
 
 /// What became of the sources of one job.
@@ -179,7 +185,6 @@ impl Loader {
             plan,
             stager: Arc::new(stager),
             progress,
-            published: Mutex::default(),
         }
     }
 
@@ -202,12 +207,17 @@ impl Loader {
         summary: &mut Summary,
         tell: &mut (dyn FnMut(&SourceName, Became) + Send),
     ) {
+        let run = Run {
+            reload,
+            ..Run::default()
+        };
+        let run = Arc::new(run);
         let mut waiting = jobs.into_iter();
         let mut running = JoinSet::new();
         loop {
             while running.len() < jobs_max && !self.progress.stop.load(Ordering::Relaxed) {
                 let Some(sources) = waiting.next() else { break };
-                running.spawn(Arc::clone(self).load_or_fault(sources, reload));
+                running.spawn(Arc::clone(self).load_or_fault(sources, Arc::clone(&run)));
             }
             match running.join_next().await {
                 None => return,
@@ -217,9 +227,9 @@ impl Loader {
     }
 
     /// The same of one job. What panics fails its own sources and no others.
-    async fn load_or_fault(self: Arc<Self>, sources: Vec<Source>, reload: bool) -> Loaded {
+    async fn load_or_fault(self: Arc<Self>, sources: Vec<Source>, run: Arc<Run>) -> Loaded {
         let names: Vec<SourceName> = sources.iter().map(|source| source.name.clone()).collect();
-        let loading = tokio::spawn(async move { self.load(sources, reload).await });
+        let loading = tokio::spawn(async move { self.load(sources, &run).await });
         loading.await.unwrap_or_else(|_| {
             let what = "the job ended in a panic".to_owned();
             let error = LoadError::Stage(StageError::Fault(what));
@@ -231,11 +241,11 @@ impl Loader {
     }
 
     /// Loads the sources of one job. A source that cannot be read is left out, and the others are loaded without it.
-    async fn load(&self, sources: Vec<Source>, reload: bool) -> Loaded {
+    async fn load(&self, sources: Vec<Source>, run: &Run) -> Loaded {
         let (mut left, mut loaded) = (sources, Loaded::default());
         let (mut rounds, mut changes) = (Rounds::default(), 0);
         while !left.is_empty() {
-            let went = match self.step(&mut left, &mut loaded, reload).await {
+            let went = match self.step(&mut left, &mut loaded, run).await {
                 Ok(true) => Ok(()),
                 Ok(false) => rounds.lost().await.map_err(LoadError::from),
                 Err(error) => Err(error),
@@ -313,7 +323,7 @@ impl Loader {
 
     /// Looks at the sources that are left and loads them: the free ones as one job, and one job in place of each that owns
     /// others. Those that have met their fate are no longer left; false if some are to be looked at again.
-    async fn step(&self, left: &mut Vec<Source>, loaded: &mut Loaded, reload: bool) -> Result<bool, LoadError> {
+    async fn step(&self, left: &mut Vec<Source>, loaded: &mut Loaded, run: &Run) -> Result<bool, LoadError> {
         let names = left.iter().map(|source| source.name.clone()).collect();
         let looks = look_all(&self.lake, names, &self.raw).await?;
         let mut free = Vec::new();
@@ -336,8 +346,8 @@ impl Loader {
                     }
                 },
                 // By a job in whose place this run has put another, for other sources of it.
-                Look::Loaded { job } if self.published().contains(&job) => loaded.done.push(name),
-                Look::Loaded { .. } if !reload => loaded.already.push(name),
+                Look::Loaded { job } if run.published().contains(&job) => loaded.done.push(name),
+                Look::Loaded { .. } if !run.reload => loaded.already.push(name),
                 Look::Loaded { job } | Look::Overwritten { job } => {
                     owned.entry(job).or_default().insert(name);
                     left.push(source);
@@ -353,7 +363,7 @@ impl Loader {
             let job = Job::new(&self.plan, free);
             match self.stage_and_publish(job, None).await? {
                 None => return Ok(false),
-                outcome => self.count(loaded, outcome, names, left),
+                outcome => loaded.count(outcome, names, left, run),
             }
         }
         let mut all = true;
@@ -364,7 +374,7 @@ impl Loader {
                     let read = names.into_iter().filter(|name| !kept.contains_key(name)).collect();
                     left.retain(|source| !kept.contains_key(&source.name));
                     loaded.fail(kept);
-                    self.count(loaded, outcome, read, left);
+                    loaded.count(outcome, read, left, run);
                 }
                 Err(LoadError::Stage(StageError::Stopped)) => return Err(StageError::Stopped.into()),
                 Err(error) => {
@@ -374,22 +384,6 @@ impl Loader {
             }
         }
         Ok(all)
-    }
-
-    /// A job is done, and these of its sources were asked for.
-    fn count(
-        &self,
-        loaded: &mut Loaded,
-        outcome: Option<Outcome>,
-        names: BTreeSet<SourceName>,
-        left: &mut Vec<Source>,
-    ) {
-        left.retain(|source| !names.contains(&source.name));
-        loaded.done.extend(names);
-        // Two jobs of this run may take the same place, and are one.
-        loaded
-            .outcomes
-            .extend(outcome.filter(|outcome| self.published().insert(outcome.job.clone())));
     }
 
     /// Puts a job in the place of a done one, for `wanted` sources of it. All others of its sources are looked at again as
@@ -473,10 +467,6 @@ impl Loader {
             Answer::Dead => Ok(None),
         }
     }
-
-    fn published(&self) -> MutexGuard<'_, HashSet<JobId>> {
-        self.published.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// What a task gave. One that panicked goes on panicking here.
@@ -505,7 +495,22 @@ async fn unreadable(source: &Source) -> Option<Failure> {
     Some(error.of(&source.name))
 }
 
+impl Run {
+    fn published(&self) -> MutexGuard<'_, HashSet<JobId>> {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Loaded {
+    /// A job is done, and these of its sources were asked for.
+    fn count(&mut self, outcome: Option<Outcome>, names: BTreeSet<SourceName>, left: &mut Vec<Source>, run: &Run) {
+        left.retain(|source| !names.contains(&source.name));
+        self.done.extend(names);
+        // Two jobs of a run may take the same place, and are one.
+        let new = outcome.filter(|outcome| run.published().insert(outcome.job.clone()));
+        self.outcomes.extend(new);
+    }
+
     fn fail(&mut self, failed: impl IntoIterator<Item = Failure>) {
         self.failed.extend(failed);
     }

@@ -196,7 +196,6 @@ async fn the_plain_way_makes_few_requests() {
     assert_eq!(
         kinds,
         [
-            "get _lakebed/lake.json", // opening, twice: the check and the making
             "get _lakebed/lake.json",
             "get _lakebed/tables",
             "get _lakebed/claims",

@@ -39,24 +39,28 @@ fn a_dry_run_tells_done_from_to_do_and_samples_what_is_to_do() {
     assert_eq!(result["overwritten"], json!([path("b.json")]));
     assert_eq!(
         result["to_do"],
-        json!([{"source": path("c.json"), "bytes": new.len()}, {"source": path("d.csv"), "bytes": 4}])
+        json!([
+            {"source": path("b.json"), "bytes": lines(100..200).len()},
+            {"source": path("c.json"), "bytes": new.len()},
+            {"source": path("d.csv"), "bytes": 4},
+        ])
     );
     let sample = &result["sample"];
-    assert_eq!((&sample["objects"], &sample["records"]), (&2.into(), &103.into()));
+    assert_eq!((&sample["objects"], &sample["records"]), (&3.into(), &203.into()));
     assert_eq!(
         sample["quarantined"],
         json!({"EventTime.Unreadable": 1, "Json.Syntax": 1, "Object.NotJson": 1})
     );
     let hours = sample["tables"]["event"].as_object().unwrap();
-    assert_eq!(hours.values().map(|rows| rows.as_u64().unwrap()).sum::<u64>(), 100);
+    assert_eq!(hours.values().map(|rows| rows.as_u64().unwrap()).sum::<u64>(), 200);
     assert!(hours.keys().all(|hour| hour.starts_with("2024-05-01T0")), "{hours:?}");
 
     let ran = sandbox.run("backfill raw --to lake --dry-run").exits(0);
     for expected in [
-        "4 objects found, 1 already loaded, 2 to load (".to_owned(),
+        "4 objects found, 1 already loaded, 3 to load (".to_owned(),
         "nothing was written".to_owned(),
         format!("load {}", path("c.json")),
-        format!("changed since it was loaded, and not loaded again: {}", path("b.json")),
+        format!("changed since it was loaded, its rows are replaced: {}", path("b.json")),
         "1 would be quarantined: Json.Syntax".to_owned(),
     ] {
         assert!(ran.stdout.contains(&expected), "no {expected:?} in {}", ran.stdout);

@@ -3,8 +3,7 @@
 use crate::sandbox::{Run as _, Sandbox, finish, lines};
 
 /// Verbs and flags that are spoken of elsewhere and that this release does not have.
-const ABSENT: [&str; 13] = [
-    "verify",
+const ABSENT: [&str; 11] = [
     "sweep",
     "reconcile",
     "replay",
@@ -14,7 +13,6 @@ const ABSENT: [&str; 13] = [
     "import",
     "ddl",
     "cloudformation",
-    "--reload",
     "--html",
     "--load",
 ];

@@ -53,7 +53,10 @@ fn objects_and_files_go_into_folders_and_buckets() {
         cloud.server.clear_log();
         let before = cloud.lake("lake").snapshot();
         let ran = cloud.run(&line).exits(0);
-        assert_eq!(ran.stdout, "5 objects already loaded, 0 new\n", "{line}");
+        assert_eq!(
+            ran.stdout, "5 objects already loaded, 0 new (--reload loads them again)\n",
+            "{line}"
+        );
         assert_eq!(ran.stderr, "", "{line}");
         assert_eq!(cloud.writes(), [""; 0], "{line}");
         assert!(cloud.lake("lake").snapshot() == before, "{line}");
@@ -335,7 +338,10 @@ fn a_run_over_a_thousand_objects_asks_no_more_than_it_has_to() {
     assert_eq!(raw, 1100 + 3, "a GET an object, two pages, and the key itself");
     cloud.server.clear_log();
     let ran = cloud.run("backfill s3://raw/p --to s3://lake/x").exits(0);
-    assert_eq!(ran.stdout, "1,100 objects already loaded, 0 new\n");
+    assert_eq!(
+        ran.stdout,
+        "1,100 objects already loaded, 0 new (--reload loads them again)\n"
+    );
     assert_eq!(cloud.server.calls("HeadObject"), 1100);
     assert_eq!(cloud.server.calls("ListObjectsV2"), 3);
 }

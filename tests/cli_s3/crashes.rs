@@ -60,6 +60,9 @@ fn a_run_that_was_killed_at_any_request_is_finished_by_the_next() {
             assert_eq!(lake.quarantine().len(), 4, "{operation} {part} {n}")
         });
         let ran = cloud.run(LINE).exits(0);
-        assert_eq!(ran.stdout, "4 objects already loaded, 0 new\n");
+        assert_eq!(
+            ran.stdout,
+            "4 objects already loaded, 0 new (--reload loads them again)\n"
+        );
     }
 }

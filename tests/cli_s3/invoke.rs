@@ -67,7 +67,10 @@ fn a_notification_loads_its_object_once() {
     assert_eq!(cloud.writes(), [""; 0]);
     // And by a backfill.
     let ran = cloud.run("backfill s3://example-raw/clicks --to s3://lake/x").exits(0);
-    assert_eq!(ran.stdout, "1 object already loaded, 0 new\n");
+    assert_eq!(
+        ran.stdout,
+        "1 object already loaded, 0 new (--reload loads them again)\n"
+    );
 }
 
 #[test]
