@@ -288,7 +288,7 @@ class Chain:
             timeout=120,
             check=False,
         )
-        said = f"{len(self.objects)} objects already loaded, 0 new"
+        said = f"{len(self.objects)} objects already loaded, 0 new (--reload loads them again)"
         good = done.returncode == 0 and said in done.stdout + done.stderr
         found = f"exit code {done.returncode}: {done.stdout[-1500:]}{done.stderr[-1500:]}"
         self.report.check(f"a backfill says: {said}", [] if good else found)
