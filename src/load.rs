@@ -361,9 +361,12 @@ impl Loader {
         if !free.is_empty() {
             let names: BTreeSet<SourceName> = free.iter().map(|source| source.name.clone()).collect();
             let job = Job::new(&self.plan, free);
-            match self.stage_and_publish(job, None).await? {
-                None => return Ok(false),
-                outcome => loaded.count(outcome, names, left, run),
+            match self.stage_and_publish(job, None).await {
+                Ok(None) => return Ok(false),
+                Ok(outcome) => loaded.count(outcome, names, left, run),
+                // Without the one that cannot be read the others are tried again.
+                Err(error @ LoadError::Stage(StageError::Read { .. } | StageError::Stopped)) => return Err(error),
+                Err(error) => loaded.give_up(&names, &error, left),
             }
         }
         let mut all = true;
@@ -377,10 +380,7 @@ impl Loader {
                     loaded.count(outcome, read, left, run);
                 }
                 Err(LoadError::Stage(StageError::Stopped)) => return Err(StageError::Stopped.into()),
-                Err(error) => {
-                    left.retain(|source| !names.contains(&source.name));
-                    loaded.fail(names.iter().map(|name| error.of(name)));
-                }
+                Err(error) => loaded.give_up(&names, &error, left),
             }
         }
         Ok(all)
@@ -502,6 +502,12 @@ impl Run {
 }
 
 impl Loaded {
+    /// These sources are not loaded.
+    fn give_up(&mut self, names: &BTreeSet<SourceName>, error: &LoadError, left: &mut Vec<Source>) {
+        left.retain(|source| !names.contains(&source.name));
+        self.fail(names.iter().map(|name| error.of(name)));
+    }
+
     /// A job is done, and these of its sources were asked for.
     fn count(&mut self, outcome: Option<Outcome>, names: BTreeSet<SourceName>, left: &mut Vec<Source>, run: &Run) {
         left.retain(|source| !names.contains(&source.name));

@@ -230,6 +230,15 @@ impl Process {
 
     /// Loads what was listed.
     pub(crate) async fn load(&self, sources: Vec<Source>) -> (Summary, Fates) {
+        self.run(sources, false).await
+    }
+
+    /// The same again, in place of what is there.
+    pub(crate) async fn reload(&self, sources: Vec<Source>) -> (Summary, Fates) {
+        self.run(sources, true).await
+    }
+
+    async fn run(&self, sources: Vec<Source>, reload: bool) -> (Summary, Fates) {
         let (mut summary, mut fates) = (Summary::new("test", String::new()), Fates::new());
         let mut tell = |name: &SourceName, became: Became| {
             let fate = match became {
@@ -242,10 +251,7 @@ impl Process {
         };
         let jobs = pack(sources, self.settings.job_bytes);
         let jobs_max = self.engine.jobs_max;
-        let options = RunOptions {
-            jobs_max,
-            reload: false,
-        };
+        let options = RunOptions { jobs_max, reload };
         self.engine.loader.run(jobs, options, &mut summary, &mut tell).await;
         (summary, fates)
     }

@@ -4,6 +4,7 @@
 //! identity ─ what an object is: listing, HEAD and first GET agree        listing ─ which objects a place names
 //! reading ─ its bytes, whole and in order     faults ─ the same where answers break off, stall or are refused
 //! loading ─ jobs and their requests           changes ─ objects overwritten, deleted or denied under a job
+//! replaced ─ the same after they were loaded: a job in the place of another
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
@@ -23,3 +24,4 @@ mod identity;
 mod listing;
 mod loading;
 mod reading;
+mod replaced;

@@ -42,8 +42,9 @@ pub(crate) fn show(progress: Arc<Progress>, sources: u64, bytes: u64) -> Shown {
                 _ = &mut ended => break,
                 _ = every.tick() => {}
             }
+            // A job in the place of another reads objects that were not asked for.
             let (done, read) = (
-                progress.sources.load(Ordering::Relaxed),
+                progress.sources.load(Ordering::Relaxed).min(sources),
                 progress.bytes.load(Ordering::Relaxed),
             );
             let records = progress.records.load(Ordering::Relaxed);
