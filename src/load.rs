@@ -138,7 +138,7 @@ impl LoadError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Lake(_) => "Lake",
+            Self::Lake(_) | Self::Stage(StageError::Lake(_) | StageError::Damaged { .. }) => "Lake",
             Self::Stage(StageError::Read { source, .. }) => source.code(),
             Self::Stage(StageError::Stopped) => "Stopped",
             Self::Stage(_) => "Job",
@@ -426,7 +426,7 @@ impl Loader {
             let heritage = Heritage::of(of, &heir, &kept);
             let names: Vec<SourceName> = heir.sources().iter().map(|source| source.name.clone()).collect();
             let error = match self.stage_and_publish(heir, Some(heritage)).await {
-                Ok(None) => return Ok(None),
+                Ok(None) | Err(LoadError::Stage(StageError::Moved { .. })) => return Ok(None),
                 Ok(outcome) => return Ok(Some((outcome, wanted_of(left_out)))),
                 Err(error) => error,
             };

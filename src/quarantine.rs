@@ -198,6 +198,16 @@ impl<W: Write> QuarantineWriter<W> {
     pub fn write(&mut self, entry: &Entry<'_>) -> io::Result<()> {
         serde_json::to_writer(&mut self.lines, entry)?;
         self.lines.push(b'\n');
+        self.pack_some()
+    }
+
+    /// Adds a line that was written before, with its end.
+    pub fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
+        self.lines.extend_from_slice(line);
+        self.pack_some()
+    }
+
+    fn pack_some(&mut self) -> io::Result<()> {
         if self.lines.len() > WAITING_BYTES_MAX {
             self.pack()?;
         }

@@ -12,6 +12,7 @@ mod reading;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use lakebed::encode::copy::WrittenFile;
 use lakebed::encode::pages::PagePool;
 use lakebed::encode::{Batch, FileEncoder, FileFormat};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -51,7 +52,17 @@ fn file(schema: &str, records: &str) -> Bytes {
     });
     let file = Bytes::from(finished.unwrap().out);
     assert_reads_back(&file, &batch);
+    assert_copies(&file);
     file
+}
+
+/// A copy of all rows is the same file.
+fn assert_copies(file: &Bytes) {
+    let written = WrittenFile::open(file.clone()).unwrap();
+    let rows = 0..written.rows();
+    let copy = written.copy(Vec::new(), &[rows], written.facts()).unwrap();
+    assert_eq!(describe(copy.clone().into()), describe(file.clone()));
+    assert!(copy == *file, "facts are the same, and bytes are not");
 }
 
 /// Another reader, which knows nothing of our types, finds the values that were written.

@@ -8,6 +8,7 @@
 //! declared types and nothing about Arrow in the footer. Bytes depend on the rows and the table alone: the writer is fed
 //! in batches whose size is part of the plan, and nothing is decided by memory, time or threads.
 
+pub mod copy;
 mod dictionary;
 pub mod pages;
 
@@ -21,7 +22,7 @@ use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory
 use parquet::basic::Compression;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 use rayon::prelude::*;
@@ -39,6 +40,18 @@ pub const BATCH_BYTES: u64 = 4 << 20;
 
 const DATA_PAGE_BYTES: usize = 1 << 20;
 const DICTIONARY_PAGE_BYTES: usize = 1 << 20;
+
+/// What all files have in common; which columns have a dictionary is left to say.
+fn properties() -> WriterPropertiesBuilder {
+    WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_1_0)
+        .set_compression(Compression::SNAPPY)
+        .set_created_by(format!("lakebed (encoder {ENCODER_VERSION})"))
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_data_page_size_limit(DATA_PAGE_BYTES)
+        .set_dictionary_page_size_limit(DICTIONARY_PAGE_BYTES)
+        .set_max_row_group_row_count(None)
+}
 
 /// What all files of one table have in common.
 #[derive(Debug)]
@@ -107,14 +120,7 @@ pub struct Finished<W> {
 impl<W: Write + Send> FileEncoder<W> {
     /// Opens a file that begins with `first`: what is in it decides which columns get a dictionary.
     pub fn open(out: W, format: &Arc<FileFormat>, first: &Batch, pages: &Arc<PagePool>) -> Result<Self> {
-        let mut properties = WriterProperties::builder()
-            .set_writer_version(WriterVersion::PARQUET_1_0)
-            .set_compression(Compression::SNAPPY)
-            .set_created_by(format!("lakebed (encoder {ENCODER_VERSION})"))
-            .set_statistics_enabled(EnabledStatistics::Page)
-            .set_data_page_size_limit(DATA_PAGE_BYTES)
-            .set_dictionary_page_size_limit(DICTIONARY_PAGE_BYTES)
-            .set_max_row_group_row_count(None);
+        let mut properties = properties();
         let leaves = first.arrays.iter().flat_map(dictionary::leaves);
         for (leaf, column) in leaves.zip(format.descriptor.columns()) {
             properties = properties.set_column_dictionary_enabled(column.path().clone(), dictionary::pays_off(&leaf));

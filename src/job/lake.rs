@@ -34,11 +34,19 @@ const RECORD_ATTEMPTS_MAX: u32 = 20;
 pub struct Lake {
     store: Arc<dyn Store>,
     ended: Arc<Mutex<HashMap<JobId, State>>>,
-    /// Tables that were found recorded as they are here, or were recorded so.
-    admitted: Arc<Mutex<HashSet<TableShape>>>,
+    tables: Arc<Mutex<TablesSeen>>,
     memory: Arc<Semaphore>,
     /// Jobs that were found without an outcome.
     settled: Arc<AtomicU64>,
+}
+
+/// What this process knows of tables without asking again.
+#[derive(Debug, Default)]
+struct TablesSeen {
+    /// Recorded as they are here.
+    same: HashSet<TableShape>,
+    /// Not recorded when they were looked for.
+    absent: HashSet<String>,
 }
 
 /// The mark of a lake.
@@ -86,7 +94,7 @@ impl Lake {
         let lake = Self {
             store,
             ended: Arc::default(),
-            admitted: Arc::default(),
+            tables: Arc::default(),
             memory: Arc::new(Semaphore::new(MEMORY_MIB as usize)),
             settled: Arc::default(),
         };
@@ -120,8 +128,10 @@ impl Lake {
     pub async fn check_table(&self, shape: &TableShape) -> Result<Admitted, LakeError> {
         let recorded = self.read_json::<Recorded>(&table_key(shape)?).await?;
         let (admitted, _) = admit(recorded.as_ref().map(|(recorded, _)| recorded), shape)?;
-        if admitted == Admitted::Same {
-            self.admitted().insert(shape.clone());
+        match admitted {
+            Admitted::New => drop(self.tables().absent.insert(shape.name.clone())),
+            Admitted::Same => drop(self.tables().same.insert(shape.clone())),
+            Admitted::Evolved(_) => {}
         }
         Ok(admitted)
     }
@@ -129,22 +139,27 @@ impl Lake {
     /// The same, and records the table as it is now. Called before a job that has rows of it is published; asks the store
     /// once a process.
     pub async fn admit_table(&self, shape: &TableShape) -> Result<Admitted, LakeError> {
-        if self.admitted().contains(shape) {
+        if self.tables().same.contains(shape) {
             return Ok(Admitted::Same);
         }
         let admitted = self.record_table(shape).await?;
-        self.admitted().insert(shape.clone());
+        self.tables().same.insert(shape.clone());
         Ok(admitted)
     }
 
-    fn admitted(&self) -> MutexGuard<'_, HashSet<TableShape>> {
-        self.admitted.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tables(&self) -> MutexGuard<'_, TablesSeen> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn record_table(&self, shape: &TableShape) -> Result<Admitted, LakeError> {
         let key = table_key(shape)?;
         for _ in 0..RECORD_ATTEMPTS_MAX {
-            let recorded = self.read_json::<Recorded>(&key).await?;
+            // Where another has recorded it since, the write says so.
+            let absent = self.tables().absent.remove(&shape.name);
+            let recorded = match absent {
+                true => None,
+                false => self.read_json::<Recorded>(&key).await?,
+            };
             let (admitted, next) = admit(recorded.as_ref().map(|(recorded, _)| recorded), shape)?;
             if admitted == Admitted::Same {
                 return Ok(admitted);

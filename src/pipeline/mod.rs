@@ -7,14 +7,18 @@
 //!                                             partitions, encode full batches
 //! ```
 //!
+//! Sources that are not to be read come last: their rows are copied from files of the lake.
+//!
 //! The only place that starts threads. On one core everything between the reader and the files runs on the staging thread.
 
+mod copied;
+mod error;
 mod outputs;
 mod reading;
 mod rejects;
+mod taken;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,19 +28,22 @@ use std::time::Duration;
 use rayon::prelude::*;
 use tokio::runtime::Handle;
 
+use crate::job::heir::Heritage;
 use crate::job::lake::Lake;
 use crate::job::stage::{Job, JobSource, PreparedFile};
-use crate::partition::buckets::{BucketError, BucketMemory, Buckets};
+use crate::partition::buckets::{BucketMemory, Buckets};
 use crate::record::{BlockRows, Reader, RecordPlan, SourceContext, TableTally};
 use crate::report::{JobReport, SourceReport, TableReport};
 use crate::source::blocks::{BLOCK_BYTES, Block};
 use crate::source::listing::Source;
-use crate::source::raw::{RawObjects, ReadError};
-use crate::store::StoreError;
+use crate::source::raw::RawObjects;
 use crate::table::Tables;
+use copied::{CopiedSources, Taking};
 use outputs::JobOutputs;
 use reading::{Arrived, FromReader, Step};
 use rejects::Rejects;
+
+pub use error::StageError;
 
 /// How long a stopped run may go on waiting for bytes.
 const STOP_CHECKED: Duration = Duration::from_millis(200);
@@ -54,6 +61,8 @@ pub struct Stager {
     /// The time that stands for every source's Last-Modified, if one was given.
     arrival_s: Option<i64>,
     progress: Arc<Progress>,
+    /// Bytes of a stream that are parsed at a time.
+    block_bytes: usize,
 }
 
 /// What has been done so far, for whoever shows it.
@@ -76,46 +85,6 @@ pub struct Staged {
     pub files: Vec<PreparedFile>,
     /// The counts.
     pub report: JobReport,
-}
-
-/// A job could not be staged. Nothing of it is in the lake.
-#[derive(Debug, thiserror::Error)]
-pub enum StageError {
-    /// A source could not be read.
-    #[error("read {name}")]
-    Read {
-        /// Its name.
-        name: String,
-        /// Why.
-        source: ReadError,
-    },
-    /// Rows could not be gathered or encoded.
-    #[error(transparent)]
-    Rows(#[from] BucketError),
-    /// A large file could not be staged in the lake.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// Small files could not be kept.
-    #[error("write small files to the spill folder; give LAKEBED_SPILL_DIR more room")]
-    Spool(#[source] io::Error),
-    /// The user stopped the run.
-    #[error("stopped before it was published")]
-    Stopped,
-    /// The counts do not add up, or something else that must not happen.
-    #[error("{0}; nothing is published (this is a fault in lakebed, please report it)")]
-    Fault(String),
-}
-
-impl StageError {
-    /// Whether a later attempt may succeed without anybody changing anything.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Read { source, .. } => source.is_transient(),
-            Self::Stopped => true,
-            Self::Store(error) => error.is_transient(),
-            Self::Rows(_) | Self::Spool(_) | Self::Fault(_) => false,
-        }
-    }
 }
 
 /// A step of a source, with what its block was parsed with and the rows that came of it.
@@ -154,6 +123,7 @@ impl Stager {
         progress: Arc<Progress>,
     ) -> Self {
         Self {
+            block_bytes: plan.block_bytes(),
             plan,
             tables,
             lake,
@@ -163,6 +133,15 @@ impl Stager {
             spill_dir,
             arrival_s,
             progress,
+        }
+    }
+
+    /// Parses at most so many bytes of a stream at a time, and a record at least. Decides no byte of a file.
+    #[must_use]
+    pub fn with_block_bytes(self, bytes: usize) -> Self {
+        Self {
+            block_bytes: bytes.min(self.plan.block_bytes()),
+            ..self
         }
     }
 
@@ -176,11 +155,13 @@ impl Stager {
         &self.tables
     }
 
-    /// Reads all sources of `job` to their end and makes its files. Blocks; not to be called from an async task.
-    pub fn stage(&self, job: &Job, heritage: Option<&crate::job::heir::Heritage>) -> Result<Staged, StageError> {
-        if heritage.is_some_and(|h| !h.copied.is_empty()) {
-            return Err(StageError::Fault("copy".into()));
-        }
+    /// Reads all sources of `job` to their end and makes its files. Sources in `heritage` are not read: their rows and
+    /// rejects are copied from the files of the job that is replaced. Blocks; not to be called from an async task.
+    ///
+    /// [`StageError::Moved`] is no failure: what was to be replaced is so already.
+    pub fn stage(&self, job: &Job, heritage: Option<&Heritage>) -> Result<Staged, StageError> {
+        let heritage = heritage.filter(|heritage| !heritage.copied.is_empty());
+        let copied = heritage.map(|heritage| CopiedSources::new(job, heritage)).transpose()?;
         let memory = self.memory;
         let outputs = JobOutputs::new(
             job,
@@ -197,24 +178,38 @@ impl Stager {
             pages: memory / 4,
         };
         let buckets = Buckets::new(&self.plan, outputs, buckets_memory, self.spill_dir.clone())?;
-        let result = self.stage_into(job, buckets);
+        let result = self.stage_into(job, copied.as_ref(), buckets);
         if result.is_err() {
             uploads.abort();
         }
         result
     }
 
-    fn stage_into(&self, job: &Job, buckets: Buckets<JobOutputs>) -> Result<Staged, StageError> {
-        let sources: Vec<Source> = job.sources().iter().map(JobSource::source).collect();
-        let reader = self.raw.read(&self.runtime, &sources, self.memory as u64 / 8);
-        let stopper = reader.stopper();
-        let arrived: Vec<Arrived> = sources
-            .into_iter()
+    fn stage_into(
+        &self,
+        job: &Job,
+        copied: Option<&CopiedSources<'_>>,
+        buckets: Buckets<JobOutputs>,
+    ) -> Result<Staged, StageError> {
+        let mut arrived: Vec<Arrived> = job
+            .sources()
+            .iter()
+            .map(JobSource::source)
             .map(|source| Arrived {
                 arrival_s: self.arrival_s.unwrap_or(source.version.last_modified_s),
                 source,
+                copied: false,
             })
             .collect();
+        let mut reports = vec![SourceReport::default(); arrived.len()];
+        for (place, report) in copied.iter().flat_map(|copied| copied.reports()) {
+            arrived[place].copied = true;
+            reports[place] = report.clone();
+        }
+        let read = arrived.iter().filter(|arrived| !arrived.copied);
+        let read: Vec<Source> = read.map(|arrived| arrived.source.clone()).collect();
+        let reader = self.raw.read(&self.runtime, &read, self.memory as u64 / 8);
+        let stopper = reader.stopper();
         let mut state = InOrder {
             plan: &self.plan,
             progress: &self.progress,
@@ -224,7 +219,7 @@ impl Stager {
                 .collect(),
             buckets,
             rejects: Rejects::default(),
-            sources: vec![SourceReport::default(); arrived.len()],
+            sources: reports,
             tallies: vec![TableTally::default(); self.tables.as_slice().len()],
         };
         let (to_staging, from_reader) = mpsc::sync_channel(reading::READ_AHEAD);
@@ -232,7 +227,7 @@ impl Stager {
         std::thread::scope(|scope| {
             // Moved in, so that the reader ends when nobody listens any more.
             let (arrived, progress) = (&arrived, &*self.progress);
-            let limits = (self.plan.limits(), self.plan.block_bytes());
+            let limits = (self.plan.limits(), self.block_bytes);
             scope.spawn(move || reading::read_all(reader, arrived, limits, &to_staging, &spare, progress));
             let done = state.waves(arrived, from_reader, to_reader);
             if done.is_err()
@@ -242,11 +237,16 @@ impl Stager {
             }
             done
         })?;
-        self.finish(state, &arrived)
+        self.finish(state, &arrived, copied)
     }
 
-    /// All sources have been read to their end: writes what is left and proves the sums.
-    fn finish(&self, state: InOrder<'_>, arrived: &[Arrived]) -> Result<Staged, StageError> {
+    /// All sources have been read to their end: writes what is left, copies what is not read and proves the sums.
+    fn finish(
+        &self,
+        state: InOrder<'_>,
+        arrived: &[Arrived],
+        copied: Option<&CopiedSources<'_>>,
+    ) -> Result<Staged, StageError> {
         let InOrder {
             buckets,
             rejects,
@@ -255,7 +255,17 @@ impl Stager {
             ..
         } = state;
         let mut outputs = buckets.finish()?;
-        let quarantined = rejects.finish(&mut outputs)?;
+        let mut quarantined = rejects.finish(&mut outputs)?;
+        if let Some(copied) = copied {
+            let taking = Taking {
+                lake: &self.lake,
+                runtime: &self.runtime,
+                memory: self.memory as u64 / 4,
+                spill_dir: &self.spill_dir,
+                stop: &self.progress.stop,
+            };
+            copied.copy(&taking, &mut outputs, &mut quarantined)?;
+        }
         let mut report = JobReport {
             quarantined,
             ..JobReport::default()

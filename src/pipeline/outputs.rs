@@ -16,9 +16,13 @@ use crate::encode::{ENCODER_VERSION, Finished};
 use crate::job::lake::Lake;
 use crate::job::stage::{Content, FileKind, Job, LakeFile, PreparedFile, RowsOf, UPLOAD_BYTES_MIN};
 use crate::partition::buckets::{self, Outputs, PartId};
+use crate::partition::hour::PartitionHour;
 use crate::record::time::Instant;
 use crate::store::{Body, LakeKey, Part, UploadId};
 use crate::table::Tables;
+
+/// The fact of a footer that names the source of all rows.
+const SOURCE: &str = "lakebed.source";
 
 /// Small files of a job: in memory as long as there is room, then one after another in an unnamed file.
 #[derive(Debug)]
@@ -156,13 +160,58 @@ impl JobOutputs {
 
     /// The file of rejected records that arrived on `date`.
     pub(super) fn begin_quarantine(&self, date: &str) -> Result<OutputFile, StageError> {
-        self.file(format!("_lakebed/quarantine/date={date}/{}-0000.ndjson.gz", self.job))
+        self.begin_at(&format!("_lakebed/quarantine/date={date}"), 0, "ndjson.gz")
+    }
+
+    /// The file of the job that has this number in a folder.
+    pub(super) fn begin_at(&self, folder: &str, number: u32, ending: &str) -> Result<OutputFile, StageError> {
+        self.file(format!("{folder}/{}-{number:04}.{ending}", self.job))
     }
 
     /// Takes a finished file of rejected records.
     pub(super) fn end_quarantine(&mut self, file: OutputFile, rows_of: Vec<buckets::RowsOf>) -> Result<(), StageError> {
         let entries = rows_of.iter().map(|rows| rows.rows).sum();
         self.keep(file, FileKind::Quarantine { entries }, rows_of)
+    }
+
+    /// What the footer of a file says, given what that of the file says which its rows are copied from.
+    pub(super) fn facts_of_copy(&self, facts: Vec<(String, String)>) -> Vec<(String, String)> {
+        let kept = facts.into_iter().filter(|(key, _)| key.starts_with("lakebed."));
+        let of_this_job = |(key, value): (String, String)| match key.as_str() {
+            "lakebed.job" => Some((key, self.job.clone())),
+            "lakebed.encoder" => Some((key, ENCODER_VERSION.to_string())),
+            SOURCE => None,
+            _ => Some((key, value)),
+        };
+        let source = self.source.iter().map(|source| (SOURCE.to_owned(), source.clone()));
+        kept.filter_map(of_this_job).chain(source).collect()
+    }
+
+    /// Takes a finished file whose rows or entries were copied from one of this kind.
+    pub(super) fn end_copy(
+        &mut self,
+        file: OutputFile,
+        of: &FileKind,
+        rows_of: Vec<buckets::RowsOf>,
+    ) -> Result<(), StageError> {
+        let copied = rows_of.iter().map(|rows| rows.rows).sum();
+        let mut kind = of.clone();
+        match &mut kind {
+            FileKind::Quarantine { entries } => *entries = copied,
+            FileKind::Data { table, hour, rows } => {
+                *rows = copied;
+                let place = self.tables.iter().position(|configured| configured.name == *table);
+                if let (Some(place), Ok(hour)) = (place, hour.parse()) {
+                    self.count_projection(place, hour, copied);
+                }
+            }
+        }
+        self.keep(file, kind, rows_of)
+    }
+
+    /// Keys of the files that are finished.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &LakeKey> {
+        self.files.iter().map(|prepared| &prepared.file.key)
     }
 
     /// All files, finished.
@@ -186,6 +235,14 @@ impl JobOutputs {
             upload: None,
             shared,
         })
+    }
+
+    fn count_projection(&mut self, place: usize, hour: PartitionHour, rows: u64) {
+        let projection = &self.tables.as_slice()[place].projection;
+        let date = chrono::DateTime::from_timestamp(hour.first_second(), 0).map(|time| time.date_naive());
+        if date.is_some_and(|date| date < projection.from || date > projection.to) {
+            *self.outside_projection.entry(place).or_default() += rows;
+        }
     }
 
     fn keep(&mut self, mut file: OutputFile, kind: FileKind, rows_of: Vec<buckets::RowsOf>) -> Result<(), StageError> {
@@ -234,10 +291,7 @@ impl Outputs for JobOutputs {
     fn begin(&mut self, part: &PartId) -> Result<OutputFile, StageError> {
         let table = &self.tables.as_slice()[part.table];
         let prefix = table.layout.prefix(part.hour);
-        self.file(format!(
-            "{}/{prefix}/{}-{:04}.parquet",
-            table.name, self.job, part.number
-        ))
+        self.begin_at(&format!("{}/{prefix}", table.name), part.number, "parquet")
     }
 
     fn footer(&self, part: &PartId, (first, last): (Instant, Instant)) -> Vec<(&'static str, String)> {
@@ -249,7 +303,7 @@ impl Outputs for JobOutputs {
             ("lakebed.event_time.max", last.to_rfc3339()),
             ("lakebed.encoder", ENCODER_VERSION.to_string()),
         ];
-        facts.extend(self.source.iter().map(|source| ("lakebed.source", source.clone())));
+        facts.extend(self.source.iter().map(|source| (SOURCE, source.clone())));
         facts
     }
 
@@ -259,13 +313,9 @@ impl Outputs for JobOutputs {
         file: Finished<OutputFile>,
         rows_of: Vec<buckets::RowsOf>,
     ) -> Result<(), StageError> {
-        let table = &self.tables.as_slice()[part.table];
-        let date = chrono::DateTime::from_timestamp(part.hour.first_second(), 0).map(|time| time.date_naive());
-        if date.is_some_and(|date| date < table.projection.from || date > table.projection.to) {
-            *self.outside_projection.entry(part.table).or_default() += file.rows;
-        }
+        self.count_projection(part.table, part.hour, file.rows);
         let kind = FileKind::Data {
-            table: table.name.clone(),
+            table: self.tables.as_slice()[part.table].name.clone(),
             hour: part.hour.to_string(),
             rows: file.rows,
         };

@@ -27,12 +27,14 @@ pub(super) struct Arrived {
     pub source: Source,
     /// Seconds since 1970.
     pub arrival_s: i64,
+    /// It is not read: its rows are copied from files.
+    pub copied: bool,
 }
 
 /// A step of the source at this place in the job, or why there are no more.
 pub(super) type FromReader = Result<(usize, Step), StageError>;
 
-/// Reads all sources; ends early where nobody listens any more.
+/// Reads all sources that are to be read; ends early where nobody listens any more.
 pub(super) fn read_all(
     mut reader: JobReader,
     sources: &[Arrived],
@@ -41,7 +43,11 @@ pub(super) fn read_all(
     spare: &Receiver<Vec<u8>>,
     progress: &Progress,
 ) {
-    for (index, Arrived { source, .. }) in sources.iter().enumerate() {
+    for (index, Arrived { source, copied, .. }) in sources.iter().enumerate() {
+        if *copied {
+            progress.sources.fetch_add(1, Ordering::Relaxed);
+            continue;
+        }
         match read(&mut reader, (index, source), (limits, block_bytes), to, spare, progress) {
             Ok(true) => {}
             Ok(false) => return,
