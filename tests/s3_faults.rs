@@ -12,7 +12,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use bytes::Bytes;
-use lakebed::store::{Body, Checksum, Compared, Complete, Put, Replace, Store, StoreError};
+use lakebed::store::{Body, Checksum, Compared, Complete, Put, Replace, Store};
 use support::key;
 use support::s3::{Effect, Fault};
 use support::s3_lake::{S3Lake, body, spooled, store, told};
@@ -76,25 +76,77 @@ async fn a_lost_answer_to_a_completion_leaves_an_object_to_compare() {
 }
 
 #[tokio::test]
-async fn a_conflict_is_waited_out() {
+async fn a_conflict_over_a_new_object_is_told_and_over_an_old_one_waited_out() {
     let lake = S3Lake::new();
     let (one, big) = (key("t/one"), key("t/big"));
-    lake.inject("PutObject", Effect::CONFLICT, 2);
+    lake.inject("PutObject", Effect::CONFLICT, 1);
+    assert_eq!(lake.store.put_if_absent(&one, body("1")).await.unwrap(), Put::Busy);
+    assert_eq!((lake.stored("t/one"), lake.server.calls("PutObject")), (None, 1));
     assert_eq!(lake.store.put_if_absent(&one, body("1")).await.unwrap(), Put::Written);
     let (_, tag) = lake.store.get(&one).await.unwrap().unwrap();
     lake.inject("PutObject", Effect::CONFLICT, 2);
     let replaced = lake.store.put_if_match(&one, Bytes::from_static(b"2"), &tag).await;
     assert_eq!(replaced.unwrap(), Replace::Written);
     let (id, parts) = lake.uploaded(&big, &["big"]).await;
-    lake.inject("CompleteMultipartUpload", Effect::CONFLICT, 2);
-    let completed = lake.store.complete_upload_if_absent(&big, &id, &parts).await;
-    assert_eq!(completed.unwrap(), Complete::Written);
+    lake.inject("CompleteMultipartUpload", Effect::CONFLICT, 1);
+    for expected in [Complete::Busy, Complete::Written] {
+        let completed = lake.store.complete_upload_if_absent(&big, &id, &parts).await;
+        assert_eq!(completed.unwrap(), expected);
+    }
 
+    let (_, tag) = lake.store.get(&one).await.unwrap().unwrap();
     lake.server.inject(Fault::on("PutObject", Effect::CONFLICT));
     lake.server.clear_log();
-    let error = lake.store.put_if_absent(&key("t/two"), body("2")).await.unwrap_err();
+    let error = lake
+        .store
+        .put_if_match(&one, Bytes::from_static(b"3"), &tag)
+        .await
+        .unwrap_err();
     assert!(error.is_transient(), "{}", told(&error));
     assert_eq!(lake.server.calls("PutObject"), 6);
+}
+
+#[tokio::test]
+async fn where_no_answer_comes_the_key_is_looked_at() {
+    let lake = S3Lake::new();
+    let (one, big) = (key("t/one"), key("t/big"));
+    lake.server.inject(Fault::on("PutObject", Effect::Close));
+    assert!(
+        lake.store
+            .put_if_absent(&one, body("1"))
+            .await
+            .unwrap_err()
+            .is_transient()
+    );
+    lake.server.clear_faults();
+    lake.server.inject(Fault::on("PutObject", Effect::CloseAfter));
+    assert_eq!(lake.store.put_if_absent(&one, body("1")).await.unwrap(), Put::Exists);
+    lake.server.clear_faults();
+
+    let (_, tag) = lake.store.get(&one).await.unwrap().unwrap();
+    let replace = |text: &'static str| lake.store.put_if_match(&one, Bytes::from_static(text.as_bytes()), &tag);
+    lake.server.inject(Fault::on("PutObject", Effect::SLOW_DOWN));
+    assert!(replace("2").await.unwrap_err().is_transient(), "the old one is there");
+    lake.server.clear_faults();
+    lake.server.inject(Fault::on("PutObject", Effect::CloseAfter));
+    assert_eq!(replace("2").await.unwrap(), Replace::Changed);
+    assert_eq!(lake.stored("t/one").as_deref(), Some("2"));
+    // A look that fails as well says nothing.
+    lake.server.inject(Fault::on("HeadObject", Effect::SLOW_DOWN));
+    assert!(
+        lake.store
+            .put_if_absent(&one, body("1"))
+            .await
+            .unwrap_err()
+            .is_transient()
+    );
+    lake.server.clear_faults();
+
+    let (id, parts) = lake.uploaded(&big, &["big"]).await;
+    lake.server
+        .inject(Fault::on("CompleteMultipartUpload", Effect::CloseAfter));
+    let completed = lake.store.complete_upload_if_absent(&big, &id, &parts).await;
+    assert_eq!(completed.unwrap(), Complete::Exists);
 }
 
 #[tokio::test]
@@ -119,12 +171,8 @@ async fn a_completion_is_done_only_with_a_result() {
     lake.server
         .inject(Fault::on("CompleteMultipartUpload", Effect::Cut(60)).first(1));
     let completed = lake.store.complete_upload_if_absent(&big, &id, &parts).await;
-    assert!(
-        completed
-            .as_ref()
-            .map_or_else(StoreError::is_transient, |end| *end == Complete::NoSuchUpload),
-        "{completed:?}"
-    );
+    let ended = completed.unwrap();
+    assert!(matches!(ended, Complete::Exists | Complete::NoSuchUpload), "{ended:?}");
     assert_eq!(lake.stored("t/big").as_deref(), Some("big"));
 }
 

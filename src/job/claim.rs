@@ -16,7 +16,7 @@ use super::outcome::{self, State};
 use super::settle;
 use super::stage::JobSource;
 use super::{LakeError, some_at_a_time};
-use crate::store::{LakeKey, Pending, Put, Replace, StoreError};
+use crate::store::{LakeKey, Pending, Replace, StoreError};
 
 /// Who took a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -223,7 +223,7 @@ async fn lay_one(lake: &Lake, job: &JobId, source: &JobSource) -> Result<Laid, L
     let bytes = lake.to_json(&ours);
     match &source.over {
         None => {
-            if lake.store().put_if_absent(&key, bytes.into()).await? == Put::Written {
+            if lake.create(&key, bytes.into()).await? {
                 return Ok(Laid::Now);
             }
         }

@@ -19,7 +19,7 @@ use super::lake::Lake;
 use super::outcome::{Outcome, OutcomeSource, State};
 use super::stage::{Content, JobSource, LakeFile, PreparedJob, fault_of, replaced};
 use super::{LakeError, RECORD_VERSION};
-use crate::store::{Body, LakeKey, Part, Put, UploadId};
+use crate::store::{Body, LakeKey, Part, UploadId};
 
 /// Bytes of the first read; most first lines are shorter.
 const FIRST_READ_BYTES: u64 = 64 << 10;
@@ -116,7 +116,7 @@ impl Intent {
         for body in small.iter().flatten() {
             object.append(body.clone());
         }
-        if lake.store().put_if_absent(&key_of(&self.job), object).await? == Put::Written {
+        if lake.create(&key_of(&self.job), object).await? {
             return Ok(true);
         }
         // Ours after all, when the answer to an earlier try got lost. Checksums stand in it, so the rest is equal too.

@@ -19,8 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::identity::JobId;
 use super::outcome::State;
 use super::shape::{Recorded, TableShape};
-use super::{LakeError, RECORD_VERSION};
-use crate::store::{LakeKey, Put, Replace, Store, Tag};
+use super::{Busy, LakeError, RECORD_VERSION};
+use crate::store::{Body, LakeKey, Put, Replace, Store, Tag};
 
 /// Jobs remembered; beyond it they are read again.
 const REMEMBERED_MAX: usize = 10_000;
@@ -78,7 +78,7 @@ impl Lake {
             format: "lakebed".to_owned(),
         };
         let key = mark_key();
-        if !is_one && lake.store.put_if_absent(&key, lake.to_json(&mark).into()).await? == Put::Exists {
+        if !is_one && !lake.create(&key, lake.to_json(&mark).into()).await? {
             lake.read_json::<Mark>(&key).await?;
         }
         Ok(lake)
@@ -166,7 +166,7 @@ impl Lake {
             }
             let bytes = self.to_json(&next);
             let written = match recorded {
-                None => self.store.put_if_absent(&key, bytes.into()).await? == Put::Written,
+                None => self.create(&key, bytes.into()).await?,
                 Some((_, tag)) => self.store.put_if_match(&key, bytes, &tag).await? == Replace::Written,
             };
             // Else somebody records the table at the same moment, perhaps exactly this: judged anew.
@@ -219,6 +219,18 @@ impl Lake {
             return Ok(None);
         };
         Ok(Some((self.parse_json(key, &bytes)?, tag)))
+    }
+
+    /// Writes a new object, whoever else has requests for it under way. False: something is there, perhaps this very body.
+    pub(super) async fn create(&self, key: &LakeKey, body: Body) -> Result<bool, LakeError> {
+        let mut busy = Busy::default();
+        loop {
+            match self.store.put_if_absent(key, body.clone()).await? {
+                Put::Written => return Ok(true),
+                Put::Exists => return Ok(false),
+                Put::Busy => busy.wait(key).await?,
+            }
+        }
     }
 
     /// Reads a record, its version first: a newer one may have any form.

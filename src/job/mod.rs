@@ -49,12 +49,16 @@ use lake::Lake;
 use outcome::{Outcome, State};
 use stage::PreparedJob;
 
+use crate::store::{LakeKey, StoreError};
+
 /// The newest version of the lake's records that is known here.
 const RECORD_VERSION: u32 = 1;
 /// Requests of one job under way at once.
 const REQUESTS_MAX: usize = 16;
 /// Attempts before a load that others keep winning is given back.
 const ROUNDS_MAX: u32 = 10;
+/// Attempts of one request that others for the same key are in the way of.
+const BUSY_MAX: u32 = 6;
 
 /// How a published job ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -98,11 +102,35 @@ impl Rounds {
         if self.lost == ROUNDS_MAX {
             return Err(LakeError::Contended { rounds: ROUNDS_MAX });
         }
-        let longest_ms = 50u64 << self.lost.min(8);
-        let jitter_ms = RandomState::new().hash_one(self.lost) % longest_ms;
-        tokio::time::sleep(Duration::from_millis(jitter_ms)).await;
+        pause(self.lost).await;
         Ok(())
     }
+}
+
+/// Times that other requests for one key were in the way of ours.
+#[derive(Debug, Default)]
+struct Busy {
+    times: u32,
+}
+
+impl Busy {
+    /// One more. A growing, random time passes; after six it is an error that a later run need not meet.
+    async fn wait(&mut self, key: &LakeKey) -> Result<(), LakeError> {
+        self.times += 1;
+        if self.times == BUSY_MAX {
+            let why = "others wrote or deleted it at the same time, in every attempt";
+            return Err(StoreError::new("write", key, true, why).into());
+        }
+        pause(self.times).await;
+        Ok(())
+    }
+}
+
+/// Waits before the next attempt: longer each time, and not as long as others do.
+async fn pause(attempt: u32) {
+    let longest_ms = 50u64 << attempt.min(8);
+    let jitter_ms = RandomState::new().hash_one(attempt) % longest_ms;
+    tokio::time::sleep(Duration::from_millis(jitter_ms)).await;
 }
 
 /// Runs futures, begun in order and some at a time, as long as their results say to go on.

@@ -8,6 +8,7 @@
 //! Dead is for ever. It tells all there is to know of the job without any schema: what was read, which files hold whose rows, all counts.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,7 +18,7 @@ use super::identity::{JobId, PlanId, SourceName, Version};
 use super::intent::damaged;
 use super::lake::Lake;
 use super::stage::{JobSource, LakeFile, fault_of};
-use crate::store::{LakeKey, Put, Replace, Tag};
+use crate::store::{LakeKey, Replace, Tag};
 
 /// Attempts to change an outcome. It changes once, so the second finds it changed.
 const REPLACE_ATTEMPTS_MAX: u32 = 3;
@@ -102,12 +103,18 @@ async fn read_tagged(lake: &Lake, job: &JobId) -> Result<Option<(Outcome, Tag)>,
 /// Writes an outcome, unless there is one: that one counts then.
 pub(super) async fn put(lake: &Lake, outcome: Outcome) -> Result<Outcome, LakeError> {
     let key = key_of(&outcome.job);
-    match lake.store().put_if_absent(&key, lake.to_json(&outcome).into()).await? {
-        Put::Written => Ok(outcome),
-        Put::Exists => read(lake, &outcome.job)
-            .await?
-            .ok_or_else(|| damaged(&key, "was there and is gone")),
+    if lake.create(&key, lake.to_json(&outcome).into()).await? {
+        return Ok(outcome);
     }
+    read(lake, &outcome.job)
+        .await?
+        .ok_or_else(|| damaged(&key, "was there and is gone"))
+}
+
+/// Whether the outcome of a job is there, and was written before `time`, by the clock of the store.
+pub(super) async fn ended_before(lake: &Lake, job: &JobId, time: SystemTime) -> Result<bool, LakeError> {
+    let found = lake.store().head(&key_of(job)).await?;
+    Ok(found.is_some_and(|outcome| outcome.last_modified < time))
 }
 
 /// The outcome of a job whose place `heir` takes goes from done to dead; it may be dead already. `sources` are the heir's:

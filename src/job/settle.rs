@@ -3,13 +3,18 @@
 //! ```text
 //! a. an outcome?  ──> that counts
 //! b. claims       ──> one names another job: dead
-//! c. files        ──> quarantine, then data, write-once; an upload is gone and so is its file: dead
+//! c. files        ──> quarantine, then data, write-once; an upload is gone and so is its file: dead;
+//!                     one was deleted a moment ago: an outcome that is there by now counts
 //! d. replaced job ──> its outcome from done to dead, then its files go
 //! e. outcome      ──> the first one written counts. done: the intent goes. dead: the files go
 //! ```
 //!
 //! The intent of a dead job, and of one that replaced another, stays for `sweep`: a request of a dead process may bring a
 //! file back.
+//!
+//! What a request without an answer did is found out by reading; nothing is thrown away before that. Files of a dead job
+//! that cannot be deleted are an error: its sources wait, so that no row is visible twice. An intent that cannot be, is
+//! none: `sweep` drops it.
 //!
 //! Every step may be stopped after any request and begun again by anybody, also while the first one still runs. Files are
 //! deleted only when the outcome says dead, which it then says for ever.
@@ -24,7 +29,7 @@ use super::intent::{self, Held, Intent, IntentFile, damaged};
 use super::lake::Lake;
 use super::outcome::{self, Outcome, State};
 use super::stage::{FileKind, LakeFile, abort_uploads};
-use super::{LakeError, some_at_a_time};
+use super::{Busy, LakeError, some_at_a_time};
 use crate::store::{Body, Checksum, Compared, Complete, LakeKey, Part, Put, UploadId};
 
 /// Brings a job that a claim or an intent names to its outcome.
@@ -82,7 +87,14 @@ pub(super) async fn finish(lake: &Lake, intent: Intent, bodies: Bodies) -> Resul
             abort_uploads(lake, intent.uploads()).await?;
             outcome
         }
-        None if laid == Laid::Lost => outcome::put(lake, intent.outcome(State::Dead)).await?,
+        None if laid == Laid::Lost => {
+            let outcome = outcome::put(lake, intent.outcome(State::Dead)).await?;
+            if outcome.state == State::Done {
+                // A late twin's intent again, and another job is about to take the place of this one.
+                abort_uploads(lake, intent.uploads()).await?;
+            }
+            outcome
+        }
         None => match publish(lake, &intent, bodies).await? {
             Published::Whole => {
                 if let Some(replaced) = intent.replaces() {
@@ -93,7 +105,7 @@ pub(super) async fn finish(lake: &Lake, intent: Intent, bodies: Bodies) -> Resul
             }
             Published::UploadGone => outcome::put(lake, intent.outcome(State::Dead)).await?,
             // Somebody else has come to the end meanwhile, or something is wrong.
-            Published::IntentGone => outcome::read(lake, &intent.job)
+            Published::Ended => outcome::read(lake, &intent.job)
                 .await?
                 .ok_or_else(|| without_trace(&intent.job))?,
             Published::Unlike(key) => outcome::read(lake, &intent.job)
@@ -105,7 +117,13 @@ pub(super) async fn finish(lake: &Lake, intent: Intent, bodies: Bodies) -> Resul
         },
     };
     match outcome.state {
-        State::Done if intent.replaces().is_none() => lake.store().delete(&intent::key_of(&intent.job)).await?,
+        State::Done if intent.replaces().is_none() => {
+            match lake.store().delete(&intent::key_of(&intent.job)).await {
+                // The job is done all the same, and `sweep` drops what is left of it.
+                Err(error) if error.is_transient() => {}
+                deleted => deleted?,
+            }
+        }
         State::Done => {}
         State::Dead => {
             // Both lists: a late twin's intent may have cut its files otherwise.
@@ -141,8 +159,8 @@ enum Published {
     Whole,
     /// Neither the upload nor the file is there: nobody can make this job whole.
     UploadGone,
-    /// The intent went while its bytes were read.
-    IntentGone,
+    /// The job has an outcome, or its intent went while its bytes were read.
+    Ended,
     /// Something else is there.
     Unlike(LakeKey),
 }
@@ -173,7 +191,7 @@ async fn publish_one(
     n: usize,
 ) -> Result<Published, LakeError> {
     if let Held::Upload { id, parts } = content {
-        return publish_upload(lake, file, id, parts).await;
+        return publish_upload(lake, job, file, id, parts).await;
     }
     // Held until the file is written: this many bytes are in memory.
     let mut _in_memory = None;
@@ -184,7 +202,7 @@ async fn publish_one(
             match &ranges[n] {
                 None => None,
                 Some(range) => match lake.store().get_range(&intent::key_of(job), range.clone()).await? {
-                    None => return Ok(Published::IntentGone),
+                    None => return Ok(Published::Ended),
                     Some(bytes) if bytes.len() as u64 == file.size && Checksum::of(&bytes) == file.sha256 => {
                         Some(bytes.into())
                     }
@@ -199,33 +217,58 @@ async fn publish_one(
         }
     };
     let body = body.expect("what is no upload has bytes");
-    match lake.store().put_if_absent(&file.key, body).await? {
-        Put::Written => Ok(Published::Whole),
-        Put::Exists => Ok(
-            match lake.store().compare(&file.key, file.size, &file.sha256, &[]).await? {
-                Compared::Same => Published::Whole,
-                // There a moment ago: only files of dead jobs are deleted, so the outcome tells.
-                Compared::Absent | Compared::Different => Published::Unlike(file.key.clone()),
+    let mut busy = Busy::default();
+    loop {
+        match lake.store().put_if_absent(&file.key, body.clone()).await? {
+            Put::Written => return Ok(Published::Whole),
+            Put::Exists => match lake.store().compare(&file.key, file.size, &file.sha256, &[]).await? {
+                Compared::Same => return Ok(Published::Whole),
+                Compared::Different => return Ok(Published::Unlike(file.key.clone())),
+                Compared::Absent => {}
             },
-        ),
+            Put::Busy => {}
+        }
+        if has_ended(lake, job).await? {
+            return Ok(Published::Ended);
+        }
+        busy.wait(&file.key).await?;
     }
 }
 
-async fn publish_upload(lake: &Lake, file: &LakeFile, id: &UploadId, parts: &[Part]) -> Result<Published, LakeError> {
-    if lake.store().complete_upload_if_absent(&file.key, id, parts).await? == Complete::Written {
-        return Ok(Published::Whole);
-    }
-    Ok(
+async fn publish_upload(
+    lake: &Lake,
+    job: &JobId,
+    file: &LakeFile,
+    id: &UploadId,
+    parts: &[Part],
+) -> Result<Published, LakeError> {
+    let mut busy = Busy::default();
+    loop {
+        let completed = lake.store().complete_upload_if_absent(&file.key, id, parts).await?;
+        if completed == Complete::Written {
+            return Ok(Published::Whole);
+        }
         match lake.store().compare(&file.key, file.size, &file.sha256, parts).await? {
             Compared::Same => {
                 // Completed by a twin who was stopped before the upload was gone, perhaps.
                 lake.store().abort_upload(&file.key, id).await?;
-                Published::Whole
+                return Ok(Published::Whole);
             }
-            Compared::Absent => Published::UploadGone,
-            Compared::Different => Published::Unlike(file.key.clone()),
-        },
-    )
+            Compared::Different => return Ok(Published::Unlike(file.key.clone())),
+            Compared::Absent if completed == Complete::NoSuchUpload => return Ok(Published::UploadGone),
+            Compared::Absent => {}
+        }
+        if has_ended(lake, job).await? {
+            return Ok(Published::Ended);
+        }
+        busy.wait(&file.key).await?;
+    }
+}
+
+/// Whether a job has an outcome: asked when one of its files was deleted a moment ago, or may be right now. Only files of
+/// dead jobs are, and one that is written again then would stay.
+async fn has_ended(lake: &Lake, job: &JobId) -> Result<bool, LakeError> {
+    Ok(outcome::read(lake, job).await?.is_some())
 }
 
 fn without_trace(job: &JobId) -> LakeError {

@@ -35,8 +35,8 @@ pub struct Swept {
     pub failed: Vec<(LakeKey, LakeError)>,
 }
 
-/// Settles every job that has an intent. Files of dead jobs are deleted once more, and intents last modified before `before`
-/// are dropped, by the clock of the store: a day ago is what nobody's request takes.
+/// Settles every job that has an intent. Files of dead jobs are deleted once more, and intents are dropped that were written
+/// before `before`, and their outcomes too, by the clock of the store: a day ago is what nobody's request takes.
 ///
 /// Fails where the intents cannot be listed; what is wrong with one job does not keep the others.
 pub async fn sweep(lake: &Lake, before: SystemTime) -> Result<Swept, LakeError> {
@@ -47,7 +47,7 @@ pub async fn sweep(lake: &Lake, before: SystemTime) -> Result<Swept, LakeError> 
         let page = lake.store().list(&folder, after.as_ref()).await?;
         for listed in &page.objects {
             swept.intents += 1;
-            match sweep_one(lake, &listed.key, listed.last_modified < before).await {
+            match sweep_one(lake, &listed.key, listed.last_modified, before).await {
                 Ok((state, dropped)) => {
                     swept.done += u64::from(state == State::Done);
                     swept.dead += u64::from(state == State::Dead);
@@ -63,7 +63,12 @@ pub async fn sweep(lake: &Lake, before: SystemTime) -> Result<Swept, LakeError> 
     }
 }
 
-async fn sweep_one(lake: &Lake, key: &LakeKey, old: bool) -> Result<(State, bool), LakeError> {
+async fn sweep_one(
+    lake: &Lake,
+    key: &LakeKey,
+    written: SystemTime,
+    before: SystemTime,
+) -> Result<(State, bool), LakeError> {
     let job = JobId::try_from(key.file_name().to_owned()).map_err(|_| intent::damaged(key, "is named after no job"))?;
     let state = settle(lake, &job).await?.state;
     // Not there any more where the job was settled just now and replaced none.
@@ -85,6 +90,8 @@ async fn sweep_one(lake: &Lake, key: &LakeKey, old: bool) -> Result<(State, bool
         abort_uploads(lake, stored.intent.uploads()).await?;
     }
     delete_all(lake, keys).await?;
+    // A job that was left open may have ended only now, and so may the requests of those who worked at it till then.
+    let old = written < before && outcome::ended_before(lake, &job, before).await?;
     if old {
         lake.store().delete(key).await?;
     }

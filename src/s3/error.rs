@@ -240,6 +240,21 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Success that names nothing.
+    pub fn without_result() -> Self {
+        Self {
+            status: Some(200),
+            ..Self::broken_off("the result is missing")
+        }
+    }
+
+    /// Whether success was promised, and neither a result nor an error came after it.
+    pub fn is_without_result(&self) -> bool {
+        matches!(self.status, Some(200..=299)) && self.code.is_none()
+    }
+}
+
 impl Error for Refusal {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(self.source.as_ref())

@@ -8,9 +8,10 @@
 //!
 //! A key that is there is only ever replaced by [`Store::put_if_match`]; there is no unconditional put.
 //!
-//! A store may repeat a request whose answer was lost. Its own success can then come back as [`Put::Exists`],
-//! [`Replace::Changed`] or [`Complete::NoSuchUpload`]: these say what is there now, never whose it is. An error says
-//! nothing about whether a write took effect.
+//! A store may repeat a request whose answer was lost, and look at what is there when no answer comes at all. Its own
+//! success can then come back as [`Put::Exists`], [`Replace::Changed`], [`Complete::Exists`] or
+//! [`Complete::NoSuchUpload`]: these say what is there now, never whose it is. An error says nothing about whether a write
+//! took effect.
 //!
 //! Knows nothing of jobs, tables or Parquet.
 
@@ -58,10 +59,11 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
         parts: &'a [Part],
     ) -> Pending<'a, Compared>;
 
-    /// Writes a new object, if nothing is there.
+    /// Writes a new object, if nothing is there. What stands in its way for a moment is not waited out: it may be a delete,
+    /// and whether the object is still wanted is for the caller to know.
     fn put_if_absent<'a>(&'a self, key: &'a LakeKey, body: Body) -> Pending<'a, Put>;
 
-    /// Replaces the object that has this tag.
+    /// Replaces the object that has this tag. Others for the same key that are under way are waited for.
     fn put_if_match<'a>(&'a self, key: &'a LakeKey, bytes: Bytes, tag: &'a Tag) -> Pending<'a, Replace>;
 
     /// Removes an object. One that is not there is a success.
@@ -183,6 +185,8 @@ pub enum Put {
     Written,
     /// Something is there; perhaps this very body, by a twin or by an earlier try.
     Exists,
+    /// Not written now: another request for this key is under way, or a delete of it came first.
+    Busy,
 }
 
 /// How a conditional replacement ended.
@@ -205,6 +209,9 @@ pub enum Complete {
     Exists,
     /// The upload is not open: completed before, by whomever, or thrown away.
     NoSuchUpload,
+    /// Not done now: another request for this key is under way, a delete of it came first, or S3 began and did not come to
+    /// an end. The upload may be open still.
+    Busy,
 }
 
 /// What stands under a key, compared with what should.

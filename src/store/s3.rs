@@ -1,15 +1,16 @@
 //! A lake below a prefix of an S3 bucket: the store contract by S3's conditional requests.
 //!
 //! ```text
-//! new key     PutObject          If-None-Match: *     412 exists
+//! new key     PutObject          If-None-Match: *     412 exists, 409 busy
 //! replace     PutObject          If-Match: <ETag>     412 changed, 404 absent
 //! upload      CreateMultipartUpload, UploadPart, then CompleteMultipartUpload with If-None-Match: *
+//!                                                     412 exists, 409 busy, 404 no such upload
 //! compare     HeadObject         the SHA-256 that S3 keeps; the object itself is read where there is none
 //! ```
 //!
 //! Every body is sent with its SHA-256, which S3 checks before it stores anything, and keeps. No put is unconditional,
-//! so a bucket whose policy demands conditional writes serves as a lake. A request whose answer was lost is repeated:
-//! its own success then looks like somebody else's.
+//! so a bucket whose policy demands conditional writes serves as a lake. A request whose answer was lost is repeated, and
+//! where no answer ever comes, the key is looked at: its own success then looks like somebody else's.
 
 mod list;
 mod read;

@@ -252,6 +252,11 @@ pub(crate) async fn keys(store: &dyn Store, folder: &str) -> Vec<LakeKey> {
 /// What a reader sees, and whether the lake's records prove it: each row of each source exactly once, every visible file
 /// in a done outcome, every file of a done outcome visible.
 pub(crate) async fn judge(store: &dyn Store, names: &[&str]) -> Result<(), String> {
+    judge_versions(store, names, "1").await
+}
+
+/// The same where the sources were overwritten: rows of this version, and of no other.
+pub(crate) async fn judge_versions(store: &dyn Store, names: &[&str], etag: &str) -> Result<(), String> {
     let mut expected: BTreeMap<LakeKey, Checksum> = BTreeMap::new();
     for outcome in keys(store, "_lakebed/jobs").await {
         let (bytes, _) = store.get(&outcome).await.unwrap().unwrap();
@@ -283,7 +288,7 @@ pub(crate) async fn judge(store: &dyn Store, names: &[&str]) -> Result<(), Strin
         .collect();
     let wanted: BTreeMap<String, u32> = names
         .iter()
-        .flat_map(|name| what.iter().map(move |what| (format!("/raw/{name} 1 {what}"), 1)))
+        .flat_map(|name| what.iter().map(move |what| (format!("/raw/{name} {etag} {what}"), 1)))
         .collect();
     if rows != wanted {
         Err(format!("rows are {rows:?}"))

@@ -62,14 +62,12 @@ pub(super) fn complete(path: &Path, upload: &UploadId, size: u64) -> io::Result<
         Err(error) if is_absent(&error) => return gone(path),
         placed => placed?,
     };
-    if placed == Put::Written {
+    let written = placed == Put::Written;
+    if written {
         absent_is_fine(fs::remove_file(&file))?;
     }
     sync_folder_of(path)?;
-    Ok(match placed {
-        Put::Written => Complete::Written,
-        Put::Exists => Complete::Exists,
-    })
+    Ok(if written { Complete::Written } else { Complete::Exists })
 }
 
 pub(super) fn abort(path: &Path, upload: &UploadId) -> io::Result<()> {

@@ -1,7 +1,5 @@
 //! Writing to S3: conditional puts, uploads in parts, deletes.
 
-use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
@@ -9,7 +7,7 @@ use bytes::Bytes;
 use super::sending::{checksum, stream};
 use super::{Object, base64, is_absent, is_no_upload, pause, request};
 use crate::s3::{Action, Refusal};
-use crate::store::{Body, Checksum, Complete, Part, Put, Replace, StoreError, Tag, UploadId};
+use crate::store::{Body, Checksum, Complete, ObjectMeta, Part, Put, Replace, StoreError, Tag, UploadId};
 
 const WRITE: &str = "write";
 const REPLACE: &str = "replace";
@@ -19,7 +17,7 @@ const UPLOAD: &str = "upload part of";
 const COMPLETE: &str = "complete upload of";
 const ABORT: &str = "abort upload of";
 
-/// Times that S3 may find another request for the same key under way.
+/// Times that S3 may find another request for the object to be replaced under way.
 const CONFLICTS_MAX: u32 = 6;
 /// Larger bodies take more time than an answer may.
 const LARGE: u64 = 1 << 20;
@@ -36,17 +34,45 @@ impl Object<'_> {
         match self.put(WRITE, body, Unless::Anything).await? {
             Ok(_) => Ok(Put::Written),
             Err(refusal) if refusal.status == Some(412) => Ok(Put::Exists),
-            Err(refusal) => Err(self.refused(WRITE, refusal)),
+            Err(refusal) if refusal.status == Some(409) => Ok(Put::Busy),
+            Err(refusal) => match self.there_after(&refusal).await {
+                Some(_) => Ok(Put::Exists),
+                None => Err(self.refused(WRITE, refusal)),
+            },
         }
     }
 
+    /// Sent again, with a pause, as long as S3 says 409: what there is to compare with was not known then. Unlike a new
+    /// object, a replacement cannot bring back what somebody deletes.
     pub(super) async fn put_if_match(&self, bytes: Bytes, tag: &Tag) -> Result<Replace, StoreError> {
-        match self.put(REPLACE, bytes.into(), Unless::Not(tag)).await? {
-            Ok(_) => Ok(Replace::Written),
-            Err(refusal) if refusal.status == Some(412) => Ok(Replace::Changed),
-            Err(refusal) if is_absent(&refusal) => Ok(Replace::Absent),
-            Err(refusal) => Err(self.refused(REPLACE, refusal)),
+        let mut conflicts = 0;
+        loop {
+            let refusal = match self.put(REPLACE, bytes.clone().into(), Unless::Not(tag)).await? {
+                Ok(_) => return Ok(Replace::Written),
+                Err(refusal) => refusal,
+            };
+            conflicts += 1;
+            match refusal.status {
+                Some(412) => return Ok(Replace::Changed),
+                Some(404) if is_absent(&refusal) => return Ok(Replace::Absent),
+                Some(409) if conflicts < CONFLICTS_MAX => pause(conflicts).await,
+                _ => {
+                    return match self.there_after(&refusal).await {
+                        Some(there) if there.tag != *tag => Ok(Replace::Changed),
+                        _ => Err(self.refused(REPLACE, refusal)),
+                    };
+                }
+            }
         }
+    }
+
+    /// What is there after a write that got no answer, whoever wrote it. Nothing where the write was refused, or where that
+    /// is not known either.
+    async fn there_after(&self, refusal: &Refusal) -> Option<ObjectMeta> {
+        if !refusal.transient {
+            return None;
+        }
+        self.head().await.ok().flatten()
     }
 
     async fn put(
@@ -56,22 +82,20 @@ impl Object<'_> {
         unless: Unless<'_>,
     ) -> Result<Result<PutObjectOutput, Refusal>, StoreError> {
         let sha256 = self.checksum(doing, &body).await?;
-        let sent = self.through_conflicts(|| {
-            let put = request!(self.put_object)
-                .checksum_sha256(base64(sha256.as_bytes()))
-                .body(stream(&body));
-            let put = match unless {
-                Unless::Anything => put.if_none_match("*"),
-                Unless::Not(tag) => put.if_match(quoted(tag)),
-            };
-            // The signature covers the checksum, and that the body: to sign the body as well is to hash it twice.
-            let mut put = put.customize().disable_payload_signing();
-            if body.size() > LARGE {
-                put = put.config_override(self.store.s3.patient());
-            }
-            put.send()
-        });
-        Ok(sent.await)
+        let put = request!(self.put_object)
+            .checksum_sha256(base64(sha256.as_bytes()))
+            .body(stream(&body));
+        let put = match unless {
+            Unless::Anything => put.if_none_match("*"),
+            Unless::Not(tag) => put.if_match(quoted(tag)),
+        };
+        // The signature covers the checksum, and that the body: to sign the body as well is to hash it twice.
+        let mut put = put.customize().disable_payload_signing();
+        if body.size() > LARGE {
+            put = put.config_override(self.store.s3.patient());
+        }
+        let sent = put.send().await;
+        Ok(sent.map_err(|error| self.refusal(Action::PutObject, error)))
     }
 
     pub(super) async fn delete(&self) -> Result<(), StoreError> {
@@ -135,21 +159,29 @@ impl Object<'_> {
         let parts = CompletedMultipartUpload::builder()
             .set_parts(Some(completed.collect::<Result<_, StoreError>>()?))
             .build();
-        let sent = self.through_conflicts(|| {
-            request!(self.complete_multipart_upload)
-                .upload_id(upload.as_str())
-                .multipart_upload(parts.clone())
-                .if_none_match("*")
-                .customize()
-                .config_override(self.store.s3.patient())
-                .send()
-        });
-        match sent.await {
+        let sent = request!(self.complete_multipart_upload)
+            .upload_id(upload.as_str())
+            .multipart_upload(parts)
+            .if_none_match("*")
+            .customize()
+            .config_override(self.store.s3.patient())
+            .send();
+        let refusal = match sent.await {
             // Status 200 is sent before the work begins; only the result says that it was done.
-            Ok(answer) => self.tag(COMPLETE, answer.e_tag).map(|_| Complete::Written),
-            Err(refusal) if refusal.status == Some(412) => Ok(Complete::Exists),
-            Err(refusal) if is_no_upload(&refusal) => Ok(Complete::NoSuchUpload),
-            Err(refusal) => Err(self.refused(COMPLETE, refusal)),
+            Ok(answer) if answer.e_tag.as_ref().is_some_and(|etag| !etag.is_empty()) => return Ok(Complete::Written),
+            Ok(_) => Refusal::without_result(),
+            Err(error) => self.refusal(Action::PutObject, error),
+        };
+        match refusal.status {
+            Some(412) => return Ok(Complete::Exists),
+            Some(409) => return Ok(Complete::Busy),
+            Some(404) if is_no_upload(&refusal) => return Ok(Complete::NoSuchUpload),
+            _ => {}
+        }
+        match self.there_after(&refusal).await {
+            Some(_) => Ok(Complete::Exists),
+            None if refusal.is_without_result() => Ok(Complete::Busy),
+            None => Err(self.refused(COMPLETE, refusal)),
         }
     }
 
@@ -164,27 +196,6 @@ impl Object<'_> {
                 refusal if is_absent(&refusal) => Ok(()),
                 refusal => Err(self.refused(ABORT, refusal)),
             },
-        }
-    }
-
-    /// Sends a conditional write again, with a pause, as long as S3 says 409: another one for the same key was under
-    /// way, and what there is to compare with was not known.
-    async fn through_conflicts<T, E, F>(&self, send: impl Fn() -> F) -> Result<T, Refusal>
-    where
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    {
-        let mut conflicts = 0;
-        loop {
-            let refusal = match send().await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => self.refusal(Action::PutObject, error),
-            };
-            conflicts += 1;
-            if refusal.status != Some(409) || conflicts == CONFLICTS_MAX {
-                return Err(refusal);
-            }
-            pause(conflicts).await;
         }
     }
 

@@ -28,6 +28,12 @@ pub(crate) enum Effect {
     CloseAfter,
     /// It does nothing, and there is never an answer.
     Hang,
+    /// It does what it should, and there is never an answer.
+    HangAfter,
+    /// It does nothing, and is answered with status 200 and this body.
+    Body(&'static str),
+    /// It does what it should, and is answered with status 200 and this body.
+    BodyAfter(&'static str),
     /// The answer's body breaks off after so many bytes, although its headers promise all of it.
     Cut(u64),
     /// The answer's body stops after so many bytes, and the connection stays open.

@@ -208,6 +208,7 @@ async fn answer(shared: Arc<Shared>, mut request: hyper::Request<Incoming>) -> R
         Some(Effect::Close) => return Err("closed by a fault".into()),
         Some(Effect::Hang) => std::future::pending::<Result<HttpResponse, Infallible>>().await?,
         Some(Effect::Answer(status, code)) => refusal(status, code),
+        Some(Effect::Body(text)) => HttpResponse::new(Body::from(text.to_owned())),
         _ => {
             if effect == Some(Effect::IgnoreRange) {
                 request.extensions_mut().insert(IgnoreRange);
@@ -226,6 +227,11 @@ async fn answer(shared: Arc<Shared>, mut request: hyper::Request<Incoming>) -> R
     headers.insert("date", http_date(&shared)?.parse()?);
     match effect {
         Some(Effect::CloseAfter) => return Err("closed by a fault".into()),
+        Some(Effect::HangAfter) => std::future::pending::<()>().await,
+        Some(Effect::BodyAfter(text)) => {
+            headers.remove("content-length");
+            response = response.map(|_| Body::from(text.to_owned()));
+        }
         Some(Effect::Header(name, value)) => {
             headers.insert(name, value.parse()?);
         }
