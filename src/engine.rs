@@ -73,6 +73,22 @@ impl EngineError {
     }
 }
 
+/// The store of the lake at this place. Sends no request, and makes nothing.
+pub fn open_store(lake: &Place, s3: Option<&S3>) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match (lake, s3) {
+        (Place::Local(path), _) => Arc::new(FolderStore::open(path)?),
+        (Place::S3(location), Some(s3)) => Arc::new(S3Store::new(s3.clone(), location)),
+        (Place::S3(location), None) => {
+            return Err(StoreError::new(
+                "open",
+                location,
+                false,
+                "S3 is not set up in this process",
+            ));
+        }
+    })
+}
+
 impl Engine {
     /// Opens the lake, and makes it where there is none yet.
     pub async fn open(config: EngineConfig<'_>) -> Result<Self, EngineError> {
@@ -85,13 +101,7 @@ impl Engine {
             writes,
             progress,
         } = config;
-        let store: Arc<dyn Store> = match (lake, &s3) {
-            (Place::Local(path), _) => Arc::new(FolderStore::open(path)?),
-            (Place::S3(location), Some(s3)) => Arc::new(S3Store::new(s3.clone(), location)),
-            (Place::S3(location), None) => {
-                return Err(StoreError::new("open", location, false, "S3 is not set up in this process").into());
-            }
-        };
+        let store = open_store(lake, s3.as_ref())?;
         let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
         let lake = match writes {
             true => Lake::open(store, &names).await?,

@@ -35,6 +35,8 @@ pub mod store;
 
 pub mod job;
 
+pub mod verify;
+
 pub mod pipeline;
 
 pub mod report;

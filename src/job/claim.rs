@@ -252,7 +252,8 @@ async fn read(lake: &Lake, name: &SourceName) -> Result<Option<Claim>, LakeError
     Ok(lake.read_json(&key_of(&name.id())).await?.map(|(claim, _)| claim))
 }
 
-fn key_of(source: &SourceId) -> LakeKey {
+/// Where the claim of a source is.
+pub(crate) fn key_of(source: &SourceId) -> LakeKey {
     LakeKey::new(format!("_lakebed/claims/{source}.json")).expect("an id is a component")
 }
 

@@ -213,7 +213,8 @@ pub(super) async fn read(lake: &Lake, job: &JobId) -> Result<Option<Stored>, Lak
     }))
 }
 
-pub(super) fn key_of(job: &JobId) -> LakeKey {
+/// Where the intent of a job is.
+pub(crate) fn key_of(job: &JobId) -> LakeKey {
     LakeKey::new(format!("_lakebed/open/{job}")).expect("an id is a component")
 }
 

@@ -91,13 +91,7 @@ impl Lake {
 
     /// Whether it has the mark is told too.
     async fn look_at(store: Arc<dyn Store>, tables: &[&str]) -> Result<(Self, bool), LakeError> {
-        let lake = Self {
-            store,
-            ended: Arc::default(),
-            tables: Arc::default(),
-            memory: Arc::new(Semaphore::new(MEMORY_MIB as usize)),
-            settled: Arc::default(),
-        };
+        let lake = Self::at(store);
         if lake.read_json::<Mark>(&mark_key()).await?.is_some() {
             return Ok((lake, true));
         }
@@ -115,6 +109,22 @@ impl Lake {
             };
         }
         Ok((lake, false))
+    }
+
+    /// A lake that is there, or nothing. Writes nothing.
+    pub async fn existing(store: Arc<dyn Store>) -> Result<Option<Self>, LakeError> {
+        let lake = Self::at(store);
+        Ok(lake.read_json::<Mark>(&mark_key()).await?.map(|_| lake))
+    }
+
+    fn at(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            ended: Arc::default(),
+            tables: Arc::default(),
+            memory: Arc::new(Semaphore::new(MEMORY_MIB as usize)),
+            settled: Arc::default(),
+        }
     }
 
     /// Where the lake is kept.
@@ -214,7 +224,7 @@ impl Lake {
     }
 
     /// A record of the lake and its tag, or nothing.
-    pub(super) async fn read_json<T: DeserializeOwned>(&self, key: &LakeKey) -> Result<Option<(T, Tag)>, LakeError> {
+    pub(crate) async fn read_json<T: DeserializeOwned>(&self, key: &LakeKey) -> Result<Option<(T, Tag)>, LakeError> {
         let Some((bytes, tag)) = self.store.get(key).await? else {
             return Ok(None);
         };

@@ -153,6 +153,7 @@ pub(super) async fn replace(
     Err(damaged(&key, "changes again and again"))
 }
 
-fn key_of(job: &JobId) -> LakeKey {
+/// Where the outcome of a job is.
+pub(crate) fn key_of(job: &JobId) -> LakeKey {
     LakeKey::new(format!("_lakebed/jobs/{job}.json")).expect("an id is a component")
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
 use super::StageError;
-use crate::encode::{ENCODER_VERSION, Finished};
+use crate::encode::{ENCODER_VERSION, Finished, footer};
 use crate::job::lake::Lake;
 use crate::job::stage::{Content, FileKind, Job, LakeFile, PreparedFile, RowsOf, UPLOAD_BYTES_MIN};
 use crate::partition::buckets::{self, Outputs, PartId};
@@ -20,9 +20,6 @@ use crate::partition::hour::PartitionHour;
 use crate::record::time::Instant;
 use crate::store::{Body, LakeKey, Part, UploadId};
 use crate::table::Tables;
-
-/// The fact of a footer that names the source of all rows.
-const SOURCE: &str = "lakebed.source";
 
 /// Small files of a job: in memory as long as there is room, then one after another in an unnamed file.
 #[derive(Debug)]
@@ -178,12 +175,15 @@ impl JobOutputs {
     pub(super) fn facts_of_copy(&self, facts: Vec<(String, String)>) -> Vec<(String, String)> {
         let kept = facts.into_iter().filter(|(key, _)| key.starts_with("lakebed."));
         let of_this_job = |(key, value): (String, String)| match key.as_str() {
-            "lakebed.job" => Some((key, self.job.clone())),
-            "lakebed.encoder" => Some((key, ENCODER_VERSION.to_string())),
-            SOURCE => None,
+            footer::JOB => Some((key, self.job.clone())),
+            footer::ENCODER => Some((key, ENCODER_VERSION.to_string())),
+            footer::SOURCE => None,
             _ => Some((key, value)),
         };
-        let source = self.source.iter().map(|source| (SOURCE.to_owned(), source.clone()));
+        let source = self
+            .source
+            .iter()
+            .map(|source| (footer::SOURCE.to_owned(), source.clone()));
         kept.filter_map(of_this_job).chain(source).collect()
     }
 
@@ -295,15 +295,18 @@ impl Outputs for JobOutputs {
     }
 
     fn footer(&self, part: &PartId, (first, last): (Instant, Instant)) -> Vec<(&'static str, String)> {
+        let table = &self.tables.as_slice()[part.table];
         let mut facts = vec![
-            ("lakebed.job", self.job.clone()),
-            ("lakebed.table", self.tables.as_slice()[part.table].name.clone()),
-            ("lakebed.hour", part.hour.to_string()),
-            ("lakebed.event_time.min", first.to_rfc3339()),
-            ("lakebed.event_time.max", last.to_rfc3339()),
-            ("lakebed.encoder", ENCODER_VERSION.to_string()),
+            (footer::JOB, self.job.clone()),
+            (footer::TABLE, table.name.clone()),
+            (footer::HOUR, part.hour.to_string()),
+            (footer::EVENT_TIME_MIN, first.to_rfc3339()),
+            (footer::EVENT_TIME_MAX, last.to_rfc3339()),
         ];
-        facts.extend(self.source.iter().map(|source| (SOURCE, source.clone())));
+        let column = table.event_time_column().map(|column| column.name.clone());
+        facts.extend(column.map(|column| (footer::EVENT_TIME_COLUMN, column)));
+        facts.push((footer::ENCODER, ENCODER_VERSION.to_string()));
+        facts.extend(self.source.iter().map(|source| (footer::SOURCE, source.clone())));
         facts
     }
 

@@ -109,7 +109,7 @@ impl TablePlan {
         let columns = table.columns.iter().map(|column| ColumnPlan {
             place: place(&column.from),
             required: column.required,
-            is_event_time: column.is_event_time && is_timestamp(&column.data_type),
+            is_event_time: column.takes_event_time(),
             value: ValuePlan::new(&column.data_type, column, table.coercion),
         });
         let below = |path: &FieldPath| match path {
@@ -169,10 +169,6 @@ pub(crate) fn steps(path: &FieldPath, others: &[&FieldPath]) -> Vec<Token> {
     (1..tokens.len())
         .map(|depth| Token::new(&tokens[depth], below(depth)))
         .collect()
-}
-
-fn is_timestamp(data_type: &ColumnType) -> bool {
-    matches!(data_type, ColumnType::Timestamp | ColumnType::TimestampMicros)
 }
 
 fn null_bytes(data_type: &ColumnType) -> u32 {

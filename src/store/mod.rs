@@ -176,7 +176,13 @@ pub struct Page {
     pub objects: Vec<Listed>,
     /// Whether there are more after the last of them.
     pub more: bool,
+    /// What others put there under names that are no keys of a lake, up to 1,000 of them. Not: hidden names, which begin
+    /// with a dot, and empty objects that stand for folders.
+    pub strange: Vec<String>,
 }
+
+/// Names of a page beyond which no more strange ones are told.
+const STRANGE_MAX: usize = 1000;
 
 /// How a conditional put of a new object ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

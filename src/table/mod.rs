@@ -87,6 +87,12 @@ impl Table {
     pub fn is_default(&self) -> bool {
         self.route_entries() == 0
     }
+
+    /// The first column that takes each record's event time as it was read, if one does: it is never NULL.
+    #[must_use]
+    pub fn event_time_column(&self) -> Option<&Column> {
+        self.columns.iter().find(|column| column.takes_event_time())
+    }
 }
 
 /// Where a record's own time is, how it is written and how far off it may be.
@@ -124,6 +130,13 @@ pub struct Column {
     pub encoding: Encoding,
     /// Members of its structs by name, and the JSON keys they are read from, as the file gives them.
     pub keys: BTreeMap<String, String>,
+}
+
+impl Column {
+    /// Whether it takes the instant that was read as the event time, and is not read by itself.
+    pub(crate) fn takes_event_time(&self) -> bool {
+        self.is_event_time && matches!(self.data_type, ColumnType::Timestamp | ColumnType::TimestampMicros)
+    }
 }
 
 /// What becomes of fields that no column reads.

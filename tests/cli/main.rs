@@ -23,4 +23,8 @@ mod refused;
 mod repeatable;
 mod schema_check;
 mod selection;
+mod verify;
+mod verify_damaged;
+mod verify_heirs;
+mod verify_meanwhile;
 mod words;

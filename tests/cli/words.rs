@@ -28,6 +28,7 @@ fn help_names_exit_codes_and_nothing_that_does_not_exist() {
         "help backfill",
         "schema --help",
         "schema check --help",
+        "verify --help",
     ] {
         let ran = sandbox.run(line).exits(0);
         assert_eq!(ran.stderr, "", "{line}");
@@ -55,7 +56,7 @@ fn help_names_exit_codes_and_nothing_that_does_not_exist() {
         .skip(1)
         .take_while(|line| !line.is_empty());
     let verbs: Vec<_> = verbs.map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(verbs, ["backfill", "invoke", "schema", "help"]);
+    assert_eq!(verbs, ["backfill", "invoke", "schema", "verify", "help"]);
 }
 
 #[test]
@@ -87,6 +88,8 @@ fn with_json_stdout_is_one_document_and_nothing_else() {
         ("backfill raw --to lake --json --dry-run", 0),
         ("backfill raw --to lake --json", 0),
         ("backfill raw --to lake --json --glob nothing", 0),
+        ("verify lake --json", 0),
+        ("verify lake --json --quick", 0),
     ] {
         let ran = sandbox.run(line).exits(exit);
         assert_eq!(ran.json()["version"], 1, "{line}");

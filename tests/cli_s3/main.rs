@@ -19,3 +19,4 @@ mod cloud;
 mod crashes;
 mod invoke;
 mod refused;
+mod verify;

@@ -109,6 +109,16 @@ impl Lake {
         data.map(|key| (key.clone(), self.bytes(&key))).collect()
     }
 
+    /// What the footer of each data file says under this name.
+    pub(crate) fn footer(&self, name: &str) -> Vec<Option<String>> {
+        let of = |bytes: Bytes| {
+            let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+            let facts = reader.metadata().file_metadata().key_value_metadata().unwrap();
+            facts.iter().find(|fact| fact.key == name)?.value.clone()
+        };
+        self.data().into_values().map(of).collect()
+    }
+
     /// What is left in `_lakebed/open/`.
     pub(crate) fn intents(&self) -> Vec<String> {
         self.keys("_lakebed/open/")

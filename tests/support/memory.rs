@@ -179,7 +179,11 @@ impl Store for Memory {
                 .collect();
             let more = found.len() > 1000;
             found.truncate(1000);
-            Ok(Page { objects: found, more })
+            Ok(Page {
+                objects: found,
+                more,
+                strange: Vec::new(),
+            })
         })
     }
 

@@ -204,7 +204,7 @@ fn selection(args: &Args) -> Result<Selection, Refused> {
 }
 
 /// What is wrong here and now may pass; what is wrong with names, permissions or schemas is for the user to mend.
-fn refused(error: &dyn std::error::Error, is_transient: bool) -> Refused {
+pub(crate) fn refused(error: &dyn std::error::Error, is_transient: bool) -> Refused {
     match is_transient {
         true => Refused::failed(chain(error)),
         false => Refused::usage(chain(error)),

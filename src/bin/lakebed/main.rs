@@ -5,6 +5,7 @@ mod invoke;
 mod progress;
 mod schema;
 mod show;
+mod verify;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use clap::{Parser, Subcommand};
 enum Exit {
     /// Finished; rejected records are quarantined and counted.
     Done = 0,
-    /// A source failed or is damaged, or there were more rejects than allowed.
+    /// A source failed or is damaged, there were more rejects than allowed, or a lake is not as it should be.
     Failed = 1,
     /// Usage or configuration.
     Usage = 2,
@@ -53,8 +54,8 @@ impl Refused {
     version,
     propagate_version = true,
     max_term_width = 120,
-    after_help = "Exit code: 0 finished; 1 a source failed or is damaged, or too many records were rejected; 2 usage or \
-configuration; 130 interrupted."
+    after_help = "Exit code: 0 finished; 1 a source failed or is damaged, too many records were rejected, or a lake is \
+not as it should be; 2 usage or configuration; 130 interrupted."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -70,6 +71,8 @@ enum Verb {
     /// Work with the schema files of tables
     #[command(subcommand)]
     Schema(schema::Verb),
+    /// Prove a lake: every file, row, source and claim against what its jobs recorded
+    Verify(verify::Args),
 }
 
 /// What requests and jobs run on; records are parsed elsewhere.
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Verb::Backfill(args) => backfill::run(args),
         Verb::Invoke(args) => invoke::run(args),
         Verb::Schema(verb) => schema::run(verb),
+        Verb::Verify(args) => verify::run(args),
     };
     let exit = result.unwrap_or_else(|Refused { exit, message }| {
         // Nowhere is left to say it where stderr is closed.

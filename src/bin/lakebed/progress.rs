@@ -2,11 +2,12 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lakebed::pipeline::Progress;
+use lakebed::verify;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -28,39 +29,77 @@ impl Shown {
     }
 }
 
-/// Begins to show `progress` towards so many sources and stored bytes.
-pub(crate) fn show(progress: Arc<Progress>, sources: u64, bytes: u64) -> Shown {
+/// Shows what `tell` says, until it is ended: on the bar that `bar` makes, or as a line of its own.
+fn watch(bar: impl FnOnce() -> ProgressBar, tell: impl Fn(Option<&ProgressBar>, Duration) + Send + 'static) -> Shown {
     let (end, mut ended) = oneshot::channel();
-    let terminal = std::io::stderr().is_terminal();
+    let bar = std::io::stderr().is_terminal().then(bar);
     let task = tokio::spawn(async move {
         let start = Instant::now();
-        let bar = terminal.then(|| bar(bytes));
-        let mut every = tokio::time::interval(if terminal { BAR_EVERY } else { LINE_EVERY });
+        let mut every = tokio::time::interval(if bar.is_some() { BAR_EVERY } else { LINE_EVERY });
         every.tick().await;
         loop {
             tokio::select! {
                 _ = &mut ended => break,
                 _ = every.tick() => {}
             }
-            // A job in the place of another reads objects that were not asked for.
-            let (done, read) = (
-                progress.sources.load(Ordering::Relaxed).min(sources),
-                progress.bytes.load(Ordering::Relaxed),
-            );
-            let records = progress.records.load(Ordering::Relaxed);
-            match &bar {
-                Some(bar) => {
-                    bar.set_position(read.min(bytes));
-                    bar.set_message(format!("{done}/{sources} objects, {} records", HumanCount(records)));
-                }
-                None => line(start.elapsed(), (done, sources), (read, bytes), records),
-            }
+            tell(bar.as_ref(), start.elapsed());
         }
         if let Some(bar) = bar {
             bar.finish_and_clear();
         }
     });
     Shown { end, task }
+}
+
+/// Begins to show `progress` towards so many sources and stored bytes.
+pub(crate) fn show(progress: Arc<Progress>, sources: u64, bytes: u64) -> Shown {
+    let tell = move |shown: Option<&ProgressBar>, elapsed| {
+        // A job in the place of another reads objects that were not asked for.
+        let (done, read) = (
+            progress.sources.load(Ordering::Relaxed).min(sources),
+            progress.bytes.load(Ordering::Relaxed),
+        );
+        let records = progress.records.load(Ordering::Relaxed);
+        match shown {
+            Some(bar) => {
+                bar.set_position(read.min(bytes));
+                bar.set_message(format!("{done}/{sources} objects, {} records", HumanCount(records)));
+            }
+            None => line(elapsed, (done, sources), (read, bytes), records),
+        }
+    };
+    watch(move || bar(bytes), tell)
+}
+
+/// Begins to show how far a lake is verified: its outcomes, then sources and files of how many.
+pub(crate) fn verifying(progress: Arc<verify::Progress>) -> Shown {
+    let tell = move |shown: Option<&ProgressBar>, _| {
+        let of = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        let (bytes, bytes_all) = (of(&progress.bytes), of(&progress.bytes_all));
+        let counted = format!(
+            "{} outcomes, {}/{} sources, {}/{} files",
+            HumanCount(of(&progress.outcomes)),
+            HumanCount(of(&progress.sources)),
+            HumanCount(of(&progress.sources_all)),
+            HumanCount(of(&progress.files)),
+            HumanCount(of(&progress.files_all)),
+        );
+        match shown {
+            Some(bar) => {
+                bar.set_length(bytes_all);
+                bar.set_position(bytes);
+                bar.set_message(counted);
+            }
+            // Where stderr is closed nobody wants to know.
+            None => drop(writeln!(
+                std::io::stderr(),
+                "{counted}, {}/{}",
+                HumanBytes(bytes),
+                HumanBytes(bytes_all)
+            )),
+        }
+    };
+    watch(|| bar(0), tell)
 }
 
 fn bar(bytes: u64) -> ProgressBar {

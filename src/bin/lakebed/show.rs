@@ -7,6 +7,7 @@ use indicatif::{HumanBytes, HumanCount};
 use lakebed::dry_run::DryRun;
 use lakebed::emf::Invocation;
 use lakebed::report::{Failed, Summary};
+use lakebed::verify::Report;
 use serde::Serialize;
 
 use crate::Refused;
@@ -300,6 +301,76 @@ pub(crate) fn dry_run(result: &DryRun, as_json: bool) -> Result<(), Refused> {
         }
         for (name, why) in &sample.unreadable {
             text += &format!("  {name}: {why}\n");
+        }
+    }
+    print(&text)
+}
+
+/// What verifying a lake found.
+pub(crate) fn verified(report: &Report, as_json: bool) -> Result<(), Refused> {
+    if as_json {
+        return json(report);
+    }
+    let mut text = String::new();
+    let state = match (report.is_proved(), report.quick) {
+        (true, false) => "proved",
+        (true, true) => "as recorded",
+        (false, _) => "NOT PROVED. As recorded",
+    };
+    let looked = match report.quick {
+        true => "by keys and sizes; no file was opened",
+        false => "by size, SHA-256, number of rows and entries, and each row under its hour",
+    };
+    text += &format!(
+        "{state}: {} of {} ({}), {looked}\n",
+        count(report.files, "file"),
+        count(report.outcomes.done, "job"),
+        HumanBytes(report.bytes),
+    );
+    text += &format!(
+        "{} and {} of {}, each in one job and with its claim\n",
+        count(report.rows, "row"),
+        match report.entries {
+            1 => "1 quarantine entry".to_owned(),
+            entries => format!("{} quarantine entries", HumanCount(entries)),
+        },
+        count(report.sources, "source"),
+    );
+    if !report.quick && report.rows_by_footer > 0 {
+        text += &format!(
+            "{} in files without a column of event times: proved by the first and last time of their file\n",
+            count(report.rows_by_footer, "row")
+        );
+    }
+    if report.unfinished > 0 {
+        text += &format!(
+            "{} not finished: being loaded, or stopped; the next load that meets its objects finishes it\n",
+            count(report.unfinished, "job")
+        );
+    }
+    if !report.is_proved() {
+        let all: u64 = report.codes.values().sum();
+        text += &format!("\n{}:\n", count(all, "problem"));
+        for problem in report.problems.iter().take(LISTED_MAX) {
+            let (key, message) = (shown(&problem.key), shown(&problem.message));
+            text += &format!("  {key}: {message} ({})\n", problem.code.as_str());
+        }
+        let listed = report.problems.len().min(LISTED_MAX) as u64;
+        if all > listed {
+            let codes = report.codes.iter();
+            let codes: Vec<_> = codes
+                .map(|(code, count)| format!("{} {}", HumanCount(*count), code.as_str()))
+                .collect();
+            let most = if report.problems_more > 0 {
+                format!(" the first {}", HumanCount(report.problems.len() as u64))
+            } else {
+                " all".to_owned()
+            };
+            text += &format!(
+                "  and {} more; --json lists{most} (in all: {})\n",
+                HumanCount(all - listed),
+                codes.join(", ")
+            );
         }
     }
     print(&text)

@@ -5,27 +5,35 @@ use std::io;
 use std::path::Path;
 
 use super::is_absent;
-use crate::store::{LakeKey, Listed, Page};
+use crate::store::{LakeKey, Listed, Page, STRANGE_MAX};
 
 const PAGE_OBJECTS: usize = 1000;
 
 /// The page of keys below `folder`, which is at `path`, after `start_after`.
 pub(super) fn page(path: &Path, folder: &LakeKey, start_after: Option<&LakeKey>) -> io::Result<Page> {
-    let mut objects = Vec::new();
+    let mut found = Page {
+        objects: Vec::new(),
+        more: false,
+        strange: Vec::new(),
+    };
     // One more than a page tells whether there are more.
     walk(
         path,
         &format!("{folder}/"),
         start_after.map_or("", LakeKey::as_str),
         PAGE_OBJECTS + 1,
-        &mut objects,
+        &mut found,
     )?;
-    let more = objects.len() > PAGE_OBJECTS;
-    objects.truncate(PAGE_OBJECTS);
-    Ok(Page { objects, more })
+    found.more = found.objects.len() > PAGE_OBJECTS;
+    found.objects.truncate(PAGE_OBJECTS);
+    // Those behind the page belong to the next.
+    if let (true, Some(last)) = (found.more, found.objects.last()) {
+        found.strange.retain(|name| name.as_str() < last.key.as_str());
+    }
+    Ok(found)
 }
 
-fn walk(path: &Path, prefix: &str, after: &str, wanted: usize, found: &mut Vec<Listed>) -> io::Result<()> {
+fn walk(path: &Path, prefix: &str, after: &str, wanted: usize, found: &mut Page) -> io::Result<()> {
     let entries = match fs::read_dir(path) {
         Err(error) if is_absent(&error) => return Ok(()),
         entries => entries?,
@@ -34,10 +42,13 @@ fn walk(path: &Path, prefix: &str, after: &str, wanted: usize, found: &mut Vec<L
     for entry in entries {
         let entry = entry?;
         // Hidden files, and names that no key can be: none of the lake's objects.
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        let Ok(key) = LakeKey::new(format!("{prefix}{name}")) else {
+        let name = entry.file_name();
+        let text = format!("{prefix}{}", name.to_string_lossy());
+        let (Some(_), Ok(key)) = (name.to_str(), LakeKey::new(text.as_str())) else {
+            let is_hidden = name.as_encoded_bytes().starts_with(b".");
+            if !is_hidden && text.as_str() > after && found.strange.len() < STRANGE_MAX {
+                found.strange.push(text);
+            }
             continue;
         };
         // With its slash, as it stands in whole keys: `a-b/x` comes before `a/x`.
@@ -49,7 +60,7 @@ fn walk(path: &Path, prefix: &str, after: &str, wanted: usize, found: &mut Vec<L
     }
     names.sort_unstable();
     for (text, key, is_folder) in names {
-        if found.len() >= wanted {
+        if found.objects.len() >= wanted {
             return Ok(());
         }
         let path = path.join(key.file_name());
@@ -61,7 +72,7 @@ fn walk(path: &Path, prefix: &str, after: &str, wanted: usize, found: &mut Vec<L
             Err(error) if is_absent(&error) => {} // deleted meanwhile
             about => {
                 let about = about?;
-                found.push(Listed {
+                found.objects.push(Listed {
                     key,
                     size: about.len(),
                     last_modified: about.modified()?,

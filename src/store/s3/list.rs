@@ -6,7 +6,7 @@ use aws_sdk_s3::types::{EncodingType, Object as Found};
 
 use super::Object;
 use crate::s3::{Action, decode_key};
-use crate::store::{LakeKey, Listed, Page, StoreError};
+use crate::store::{LakeKey, Listed, Page, STRANGE_MAX, StoreError};
 
 const LIST: &str = "list";
 /// What S3 gives in one answer, at most.
@@ -18,6 +18,7 @@ impl Object<'_> {
         let store = self.store;
         let folder = format!("{}/", self.full);
         let mut after = start_after.map(|key| format!("{}{key}", store.prefix));
+        let mut strange = Vec::new();
         loop {
             let request = store
                 .s3
@@ -48,11 +49,18 @@ impl Object<'_> {
                 let key = decoded(found);
                 let key = key.as_deref().and_then(|key| key.strip_prefix(store.prefix.as_str()));
                 let key = key.ok_or_else(|| self.nonsense(LIST, "it holds a key that was not asked for"))?;
-                let Ok(key) = LakeKey::new(key) else { continue };
                 let size = found.size().and_then(|size| u64::try_from(size).ok());
+                let Ok(known) = LakeKey::new(key) else {
+                    let is_hidden = key.split('/').any(|part| part.starts_with('.'));
+                    let is_folder = key.ends_with('/') && size == Some(0);
+                    if !is_hidden && !is_folder && strange.len() < STRANGE_MAX {
+                        strange.push(key.to_owned());
+                    }
+                    continue;
+                };
                 let last_modified = found.last_modified().and_then(|&time| SystemTime::try_from(time).ok());
                 objects.push(Listed {
-                    key,
+                    key: known,
                     size: size.ok_or_else(|| self.nonsense(LIST, "an object has no size"))?,
                     last_modified: last_modified
                         .ok_or_else(|| self.nonsense(LIST, "an object has no Last-Modified"))?,
@@ -60,7 +68,7 @@ impl Object<'_> {
             }
             let more = answer.is_truncated() == Some(true);
             if !objects.is_empty() || !more {
-                return Ok(Page { objects, more });
+                return Ok(Page { objects, more, strange });
             }
             // A page without one key of ours. The next begins where it ends: a page has to have one to go on from.
             after = answer.contents().last().and_then(decoded);
