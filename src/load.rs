@@ -9,7 +9,7 @@
 //! One source never stands in the way of others: what cannot be read is left out and told by name, and what changed between
 //! the listing and the reading is looked at again.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -60,8 +60,10 @@ pub struct RunOptions {
 #[derive(Debug, Default)]
 struct Run {
     reload: bool,
-    /// Jobs that the run has published.
-    published: Mutex<HashSet<JobId>>,
+    /// Jobs that the run puts in the place of others, with the sources that they do not read, and why.
+    in_place: Mutex<HashMap<JobId, BTreeMap<SourceName, Failed>>>,
+    /// Jobs that were counted.
+    counted: Mutex<HashSet<JobId>>,
 }
 
 /// What became of the sources of one job.
@@ -345,14 +347,20 @@ impl Loader {
                         left.push(source);
                     }
                 },
-                // By a job in whose place this run has put another, for other sources of it.
-                Look::Loaded { job } if run.published().contains(&job) => loaded.done.push(name),
+                // By a job that this run has put in the place of another for other sources.
+                Look::Loaded { job } if run.left_out(&job, &name).is_some() => {
+                    match run.left_out(&job, &name).flatten() {
+                        None => loaded.done.push(name),
+                        Some(failed) => loaded.failed.push((name, failed)),
+                    }
+                }
                 Look::Loaded { .. } if !run.reload => loaded.already.push(name),
                 Look::Loaded { job } | Look::Overwritten { job } => {
                     owned.entry(job).or_default().insert(name);
                     left.push(source);
                 }
                 Look::Missing { .. } => loaded.failed.push(missing(&name)),
+                Look::Stuck { error } => loaded.failed.push(LoadError::Lake(error).of(&name)),
                 Look::Unknown { error, .. } => loaded.failed.push(LoadError::Store(error).of(&name)),
             }
         }
@@ -371,7 +379,7 @@ impl Loader {
         }
         let mut all = true;
         for (job, names) in owned {
-            match self.take_place(&job, &names).await {
+            match self.take_place(&job, &names, run).await {
                 Ok(None) => all = false,
                 Ok(Some((outcome, kept))) => {
                     let read = names.into_iter().filter(|name| !kept.contains_key(name)).collect();
@@ -391,8 +399,14 @@ impl Loader {
     ///
     /// Gives the outcome, if anything was to be read, and why some of the wanted sources were not; nothing if somebody was
     /// quicker.
-    async fn take_place(&self, job: &JobId, wanted: &BTreeSet<SourceName>) -> Result<Option<Replaced>, LoadError> {
+    async fn take_place(
+        &self,
+        job: &JobId,
+        wanted: &BTreeSet<SourceName>,
+        run: &Run,
+    ) -> Result<Option<Replaced>, LoadError> {
         let mut left_out: BTreeMap<SourceName, Failed> = BTreeMap::new();
+        let mut changes = 0;
         let wanted_of = |left_out: BTreeMap<SourceName, Failed>| {
             let failed = left_out.into_iter().filter(|(name, _)| wanted.contains(name));
             failed.collect::<BTreeMap<_, _>>()
@@ -405,12 +419,14 @@ impl Loader {
             let (sources, of, kept) = match inherit(&self.lake, job, &leave, &self.raw).await? {
                 Inheritance::Heir { sources, of, kept } => (sources, *of, kept),
                 Inheritance::Moved => return Ok(None),
-                Inheritance::Unknown { name, error } => {
-                    let error = LoadError::Store(error);
-                    if error.is_transient() {
-                        return Err(error);
+                Inheritance::Unknown(unknown) => {
+                    for (name, error) in unknown {
+                        let error = LoadError::Store(error);
+                        if error.is_transient() {
+                            return Err(error);
+                        }
+                        left_out.extend([error.of(&name)]);
                     }
-                    left_out.extend([error.of(&name)]);
                     continue;
                 }
             };
@@ -425,6 +441,8 @@ impl Loader {
             let heir = Job::new(&self.plan, sources);
             let heritage = Heritage::of(of, &heir, &kept);
             let names: Vec<SourceName> = heir.sources().iter().map(|source| source.name.clone()).collect();
+            // Before it is done, so that no other job of the run takes it for one of an earlier run.
+            lock(&run.in_place).insert(heir.id().clone(), left_out.clone());
             let error = match self.stage_and_publish(heir, Some(heritage)).await {
                 Ok(None) | Err(LoadError::Stage(StageError::Moved { .. })) => return Ok(None),
                 Ok(outcome) => return Ok(Some((outcome, wanted_of(left_out)))),
@@ -434,10 +452,23 @@ impl Loader {
                 return Err(error);
             };
             let moved = matches!(source, ReadError::Changed(_) | ReadError::Missing);
-            match names.iter().find(|culprit| culprit.to_string() == *name) {
-                // What is there now is whole. A file is being written to.
-                Some(culprit) if moved && culprit.bucket.is_some() => return Ok(None),
-                Some(culprit) if !error.is_transient() => left_out.extend([error.of(culprit)]),
+            let Some(culprit) = names.iter().find(|culprit| culprit.to_string() == *name) else {
+                return Err(error);
+            };
+            changes += u32::from(moved);
+            match culprit.bucket {
+                // What is there now is whole.
+                Some(_) if moved && changes <= CHANGES_MAX => {}
+                Some(_) if moved => left_out.extend([error.of(culprit)]),
+                // All at once: where one is archived or forbidden, more may be.
+                Some(_) if !error.is_transient() => {
+                    left_out.extend([error.of(culprit)]);
+                    let rest = names.iter().filter(|name| !left_out.contains_key(*name));
+                    let (_, refused) = self.ask(rest.cloned().collect(), Ask::Readable).await;
+                    left_out.extend(refused.into_iter().filter(|(_, why)| !why.transient));
+                }
+                // A file is being written to, or fails.
+                None if !wanted.contains(culprit) || !error.is_transient() => left_out.extend([error.of(culprit)]),
                 _ => return Err(error),
             }
         }
@@ -496,9 +527,15 @@ async fn unreadable(source: &Source) -> Option<Failure> {
 }
 
 impl Run {
-    fn published(&self) -> MutexGuard<'_, HashSet<JobId>> {
-        self.published.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether a job was put in the place of another by this run, and if so, why it did not read this source of it.
+    fn left_out(&self, job: &JobId, name: &SourceName) -> Option<Option<Failed>> {
+        let in_place = lock(&self.in_place);
+        in_place.get(job).map(|left_out| left_out.get(name).cloned())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Loaded {
@@ -513,7 +550,7 @@ impl Loaded {
         left.retain(|source| !names.contains(&source.name));
         self.done.extend(names);
         // Two jobs of a run may take the same place, and are one.
-        let new = outcome.filter(|outcome| run.published().insert(outcome.job.clone()));
+        let new = outcome.filter(|outcome| lock(&run.counted).insert(outcome.job.clone()));
         self.outcomes.extend(new);
     }
 

@@ -202,7 +202,7 @@ impl Settings {
             lake: values.text("LAKEBED_LAKE"),
             schemas: values.text("LAKEBED_SCHEMAS").unwrap_or_default().into(),
             memory,
-            jobs: values.number("LAKEBED_JOBS", 1..=1024)?,
+            jobs: values.number("LAKEBED_JOBS", 1..=256)?,
             limits: FrameLimits {
                 record_bytes_max: values.bytes("LAKEBED_RECORD_BYTES_MAX", 1 << 10..=RECORD_BYTES_MOST)?,
                 depth_max: values.number("LAKEBED_DEPTH_MAX", 1..=1000)?.unwrap_or(128),
@@ -415,7 +415,7 @@ mod tests {
             (("LAKEBED_MEMORY", "1KiB"), None, "a size of at least 64MiB"),
             (("LAKEBED_RECORD_BYTES_MAX", "2GiB"), None, "a size from 1KiB to 1GiB"),
             (("LAKEBED_MEMROY", "1GiB"), None, "did you mean LAKEBED_MEMORY?"),
-            (("LAKEBED_JOBS", "0"), None, "from 1 to 1024"),
+            (("LAKEBED_JOBS", "0"), None, "from 1 to 256"),
             (("LAKEBED_DEPTH_MAX", "-1"), None, "LAKEBED_DEPTH_MAX"),
             (
                 ("LAKEBED_RAW", "raw/a"),

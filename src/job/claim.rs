@@ -72,6 +72,11 @@ pub enum Look {
         /// The job that loaded it.
         job: JobId,
     },
+    /// The job of its claim cannot be brought to an end. Sources of other jobs are not concerned.
+    Stuck {
+        /// Why.
+        error: LakeError,
+    },
     /// It was loaded, and its store does not say what is there now. No other source is concerned.
     Unknown {
         /// The job that loaded it.
@@ -109,9 +114,17 @@ pub(super) async fn owner_of(lake: &Lake, name: &SourceName) -> Result<(Option<C
             job: claim.job.clone(),
             version: claim.version.clone(),
         }),
-        State::Dead => claim.was.clone(),
+        State::Dead => still_done(lake, claim.was.clone()).await?,
     };
     Ok((Some(claim), owner))
+}
+
+/// The owner before a job that died, which is done as long as nobody else took its place. Asked anew all the same: were it
+/// not, its rows would be gone, and its sources have to be read again.
+async fn still_done(lake: &Lake, was: Option<Owner>) -> Result<Option<Owner>, LakeError> {
+    let Some(was) = was else { return Ok(None) };
+    let outcome = outcome::read(lake, &was.job).await?;
+    Ok(outcome.filter(|outcome| outcome.state == State::Done).map(|_| was))
 }
 
 /// Looks at many sources, some at a time. The answers are in the order of the names.
@@ -131,7 +144,13 @@ where
         for some in [&places[..alone], &places[alone..]] {
             let found = some.iter().map(|place| {
                 let (lake, sources, name) = (lake.clone(), sources.clone(), names[*place].clone());
-                async move { look(&lake, &name, &sources).await }
+                async move {
+                    match look(&lake, &name, &sources).await {
+                        // What will pass stops them all; they are looked at again together.
+                        Err(error) if !error.is_transient() => Ok(Look::Stuck { error }),
+                        looked => looked,
+                    }
+                }
             });
             for (place, look) in some.iter().zip(in_order(found).await?) {
                 looks[*place] = Some(look);
@@ -150,11 +169,18 @@ pub async fn owner(lake: &Lake, name: &SourceName) -> Result<Option<Owner>, Lake
     let Some(Claim { job, version, was }) = read(lake, name).await? else {
         return Ok(None);
     };
-    Ok(match outcome::read(lake, &job).await?.map(|outcome| outcome.state) {
-        Some(State::Done) => Some(Owner { job, version }),
-        Some(State::Dead) => was,
-        None => None,
-    })
+    let state = match lake.remembered(&job) {
+        Some(state) => Some(state),
+        None => outcome::read(lake, &job).await?.map(|outcome| outcome.state),
+    };
+    if let Some(state) = state {
+        lake.remember(&job, state);
+    }
+    match state {
+        Some(State::Done) => Ok(Some(Owner { job, version })),
+        Some(State::Dead) => still_done(lake, was).await,
+        None => Ok(None),
+    }
 }
 
 /// The same of many sources, some at a time, in their order.

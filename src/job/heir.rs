@@ -31,13 +31,8 @@ pub enum Inheritance {
     },
     /// The job is replaced, or another job has taken one of its sources: look again.
     Moved,
-    /// The store of a source does not say what is there now.
-    Unknown {
-        /// The source.
-        name: SourceName,
-        /// Why.
-        error: StoreError,
-    },
+    /// The stores of these sources do not say what is there now.
+    Unknown(Vec<(SourceName, StoreError)>),
 }
 
 /// What became of one source.
@@ -72,7 +67,7 @@ where
         async move { take(&lake, &job, name, leave, &sources).await }
     });
     let taken = in_order(taking).await?;
-    let (mut heir, mut kept) = (Vec::with_capacity(taken.len()), BTreeSet::new());
+    let (mut heir, mut kept, mut unknown) = (Vec::with_capacity(taken.len()), BTreeSet::new(), Vec::new());
     for taken in taken {
         match taken {
             Taken::Read(source) => heir.push(source),
@@ -81,8 +76,11 @@ where
                 heir.push(source);
             }
             Taken::Moved => return Ok(Inheritance::Moved),
-            Taken::Unknown(name, error) => return Ok(Inheritance::Unknown { name, error }),
+            Taken::Unknown(name, error) => unknown.push((name, error)),
         }
+    }
+    if !unknown.is_empty() {
+        return Ok(Inheritance::Unknown(unknown));
     }
     let of = Box::new(of);
     Ok(Inheritance::Heir {

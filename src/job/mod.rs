@@ -36,6 +36,7 @@ pub mod shape;
 pub mod stage;
 pub mod sweep;
 
+use std::cell::Cell;
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -126,10 +127,31 @@ impl Busy {
     }
 }
 
+thread_local! {
+    /// Where the pauses of this thread are drawn from, if not at random.
+    static PAUSES: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// From now on the pauses taken on this thread are those of a seed: a simulation is to be the same again.
+pub fn seed_pauses(seed: u64) {
+    PAUSES.set(Some(seed));
+}
+
+fn drawn() -> u64 {
+    match PAUSES.get() {
+        None => RandomState::new().hash_one(()),
+        Some(seed) => {
+            let next = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            PAUSES.set(Some(next));
+            next >> 33
+        }
+    }
+}
+
 /// Waits before the next attempt: longer each time, and not as long as others do.
 async fn pause(attempt: u32) {
     let longest_ms = 50u64 << attempt.min(8);
-    let jitter_ms = RandomState::new().hash_one(attempt) % longest_ms;
+    let jitter_ms = drawn() % longest_ms;
     tokio::time::sleep(Duration::from_millis(jitter_ms)).await;
 }
 

@@ -103,7 +103,10 @@ pub(super) async fn finish(lake: &Lake, intent: Intent, bodies: Bodies) -> Resul
                 }
                 outcome::put(lake, intent.outcome(State::Done)).await?
             }
-            Published::UploadGone => outcome::put(lake, intent.outcome(State::Dead)).await?,
+            Published::UploadGone(key) => {
+                refuse_if_in_place(lake, &intent, &key).await?;
+                outcome::put(lake, intent.outcome(State::Dead)).await?
+            }
             // Somebody else has come to the end meanwhile, or something is wrong.
             Published::Ended => outcome::read(lake, &intent.job)
                 .await?
@@ -158,7 +161,7 @@ enum Published {
     /// In the lake, as the intent says.
     Whole,
     /// Neither the upload nor the file is there: nobody can make this job whole.
-    UploadGone,
+    UploadGone(LakeKey),
     /// The job has an outcome, or its intent went while its bytes were read.
     Ended,
     /// Something else is there.
@@ -255,7 +258,9 @@ async fn publish_upload(
                 return Ok(Published::Whole);
             }
             Compared::Different => return Ok(Published::Unlike(file.key.clone())),
-            Compared::Absent if completed == Complete::NoSuchUpload => return Ok(Published::UploadGone),
+            Compared::Absent if completed == Complete::NoSuchUpload => {
+                return Ok(Published::UploadGone(file.key.clone()));
+            }
             Compared::Absent => {}
         }
         if has_ended(lake, job).await? {
@@ -269,6 +274,21 @@ async fn publish_upload(
 /// dead jobs are, and one that is written again then would stay.
 async fn has_ended(lake: &Lake, job: &JobId) -> Result<bool, LakeError> {
     Ok(outcome::read(lake, job).await?.is_some())
+}
+
+/// A job that took the place of another was whole then. Were it declared dead for a file that somebody removed since, the
+/// rows of both would be gone.
+async fn refuse_if_in_place(lake: &Lake, intent: &Intent, gone: &LakeKey) -> Result<(), LakeError> {
+    let Some(replaced) = intent.replaces() else {
+        return Ok(());
+    };
+    let replaced = outcome::read(lake, replaced).await?;
+    match replaced.and_then(|outcome| outcome.replaced_by) {
+        Some(heir) if heir == intent.job => Err(LakeError::Damaged {
+            what: format!("{gone} is gone, and its job {heir} is in the place of another one"),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn without_trace(job: &JobId) -> LakeError {

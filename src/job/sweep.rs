@@ -87,9 +87,10 @@ async fn sweep_one(
     if state == State::Dead {
         // A late twin's intent may have cut its files otherwise than the outcome says.
         keys.extend(stored.intent.files.iter().map(|held| held.file.key.clone()));
-        abort_uploads(lake, stored.intent.uploads()).await?;
     }
     delete_all(lake, keys).await?;
+    // Those that are files by now are no uploads any more.
+    abort_uploads(lake, stored.intent.uploads()).await?;
     // A job that was left open may have ended only now, and so may the requests of those who worked at it till then.
     let old = written < before && outcome::ended_before(lake, &job, before).await?;
     if old {

@@ -32,7 +32,7 @@ fn wrong_command_lines_are_refused_with_the_way_out() {
         ("backfil raw --to lake", ["backfil", "backfill"]),
         (
             "backfill raw --to lake --jobs 0",
-            ["LAKEBED_JOBS is \"0\" (--jobs)", "from 1 to 1024"],
+            ["LAKEBED_JOBS is \"0\" (--jobs)", "from 1 to 256"],
         ),
         (
             "backfill raw --to lake --memory lots",

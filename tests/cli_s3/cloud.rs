@@ -26,7 +26,11 @@ impl Deref for Cloud {
 
 impl Cloud {
     pub(crate) fn new() -> Self {
-        let mut model = Model::at(UNIX_EPOCH + Duration::from_secs(MODIFIED_S));
+        Self::over(Model::at(UNIX_EPOCH + Duration::from_secs(MODIFIED_S)))
+    }
+
+    /// With a clock of its own.
+    pub(crate) fn over(mut model: Model) -> Self {
         model.create_bucket("raw");
         // As a policy may demand.
         model.create_bucket("lake").conditional_only = true;

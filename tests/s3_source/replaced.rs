@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lakebed::source::listing::Source;
 
-use crate::harness::{Fates, Process, before_get, list, raw_log, s3, seed, server};
+use crate::harness::{Fates, Process, before_get, list, name, raw_log, s3, seed, server};
 use crate::sandbox::lines;
 use crate::support::s3::{At, Effect, Entry, Fault, Server, Versioning};
 
@@ -147,6 +147,79 @@ async fn a_neighbour_that_cannot_be_read_keeps_its_rows() {
             holds(&process, &expected, &case);
         }
     }
+}
+
+/// What is found out of one neighbour is found out of all, not of one after another.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_neighbours_that_cannot_be_read_cost_few_requests() {
+    const NEIGHBOURS: u64 = 100;
+    for operation in ["GetObject", "HeadObject"] {
+        let server = server();
+        let key = |n: u64| format!("{n:03}");
+        for n in 0..=NEIGHBOURS {
+            seed(&server, &key(n), lines(n * 10..n * 10 + 10));
+        }
+        let process = Process::local(s3(&server)).await;
+        process.load(listed(&server).await).await;
+        advance(&server, 60);
+        seed(&server, "000", lines(5000..5010));
+        advance(&server, 5);
+        server.clear_log();
+        server.inject(Fault::on(operation, Effect::Answer(403, "InvalidObjectState")).key(|key| key != "000"));
+        let (_, became) = process.load_announced(&["000"]).await;
+        assert_eq!(became, fates(&[("000", "loaded")]), "{operation}");
+        let requests = raw_log(&server).len() as u64;
+        assert!(requests < 5 * NEIGHBOURS, "{operation}: {requests} requests");
+        let expected: Vec<u64> = (10..NEIGHBOURS * 10 + 10).chain(5000..5010).collect();
+        assert_eq!(process.ids(), expected, "{operation}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_whose_job_cannot_be_ended_is_told_and_the_others_are_loaded() {
+    let (server, process) = loaded(Versioning::Off).await;
+    let claims = process.lake().root().join("_lakebed/claims");
+    let stray = name("d").id();
+    let any = std::fs::read_dir(&claims).unwrap().next().unwrap().unwrap().path();
+    let mut claim: serde_json::Value = serde_json::from_slice(&std::fs::read(any).unwrap()).unwrap();
+    claim["job"] = "a".repeat(26).into();
+    let path = claims.join(format!("{stray}.json"));
+    std::fs::write(&path, claim.to_string()).unwrap();
+    seed(&server, "d", lines(60..70));
+    seed(&server, "e", lines(70..80));
+    let (summary, became) = process.load(listed(&server).await).await;
+    let expected = [
+        ("a", "already"),
+        ("b", "already"),
+        ("c", "already"),
+        ("d", "Lake"),
+        ("e", "loaded"),
+    ];
+    assert_eq!(became, fates(&expected));
+    let message = &summary.failed[0].message;
+    assert!(message.contains("has neither intent nor outcome"), "{message}");
+    std::fs::remove_file(path).unwrap();
+    holds(&process, &[0..10, 20..30, 40..50, 70..80], "");
+}
+
+/// A neighbour that is written all the time waits for its own turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_neighbour_that_never_rests_is_in_nobodys_way() {
+    let (server, process) = loaded(Versioning::Off).await;
+    seed(&server, "a", lines(NEW));
+    advance(&server, 5);
+    let (again, mut n) = (Arc::downgrade(&server), 0);
+    server.inject(Fault::on("GetObject", Effect::Close).request(move |entry: &Entry| {
+        if let Some(server) = again.upgrade().filter(|_| entry.key == "b") {
+            n += 1;
+            server.model().seed("raw", "b", lines(1000 + n..1010 + n));
+            server.model().advance(Duration::from_secs(5));
+        }
+        false
+    }));
+    let (_, became) = process.load_announced(&["a"]).await;
+    assert_eq!(became, fates(&[("a", "loaded")]));
+    holds(&process, &[NEW, 20..30, 40..50], "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,6 +52,10 @@ impl Lake {
         Self { root }
     }
 
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(crate) fn exists(&self) -> bool {
         self.root.exists()
     }

@@ -66,7 +66,8 @@ impl S3Objects {
             waited_for = Some(now);
             tokio::time::sleep(Duration::from_secs(SETTLED_S)).await;
         }
+        // Not transient: a job that has other sources to load does without it.
         let why = "it is replaced again and again; it is loaded when it stays as it is for two seconds";
-        Err(StoreError::new("read", name, true, why))
+        Err(StoreError::new("read", name, false, why))
     }
 }

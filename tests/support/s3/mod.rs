@@ -22,6 +22,7 @@
 #![allow(unused_imports, reason = "each test file uses a part of it")]
 
 pub(crate) mod content;
+pub(crate) mod direct;
 mod face;
 pub(crate) mod faults;
 pub(crate) mod listing;

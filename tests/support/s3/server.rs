@@ -1,10 +1,11 @@
 //! The server: connections, the fault plan, the log; what a request means is left to `face.rs`.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use aws_sdk_s3::config::interceptors::BeforeTransmitInterceptorContextMut;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -44,6 +45,8 @@ struct Shared {
     model: Arc<Mutex<Model>>,
     faults: Mutex<Vec<Fault>>,
     log: Mutex<Vec<Entry>>,
+    /// Requests that are neither answered nor given up.
+    under_way: AtomicUsize,
 }
 
 impl Server {
@@ -65,6 +68,7 @@ impl Server {
             model,
             faults: Mutex::default(),
             log: Mutex::default(),
+            under_way: AtomicUsize::new(0),
         });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -108,6 +112,13 @@ impl Server {
     pub(crate) fn calls(&self, operation: &str) -> usize {
         let log = self.shared.log.lock().unwrap();
         log.iter().filter(|entry| entry.operation == operation).count()
+    }
+
+    /// Waits until no request is under way. Those of a killed process are given up when its connections are found broken.
+    pub(crate) fn settle(&self) {
+        while self.shared.under_way.load(Ordering::SeqCst) > 0 {
+            std::thread::sleep(Duration::from_micros(200));
+        }
     }
 
     /// What a client needs to talk to this server; retries and time limits are the SDK's own.
@@ -191,8 +202,25 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) {
         .await;
 }
 
+/// Counts a request as long as it is there, also where its connection breaks and nobody waits for it any more.
+struct UnderWay(Arc<Shared>);
+
+impl UnderWay {
+    fn new(shared: &Arc<Shared>) -> Self {
+        shared.under_way.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 /// An error of this function closes the connection without an answer.
 async fn answer(shared: Arc<Shared>, mut request: hyper::Request<Incoming>) -> Result<HttpResponse, StdError> {
+    let _under_way = UnderWay::new(&shared);
     join_codings(&mut request)?;
     let mut request = request.map(|body| Heard(Arc::new(Mutex::new(body))));
     let body = request.body().clone();
@@ -206,7 +234,11 @@ async fn answer(shared: Arc<Shared>, mut request: hyper::Request<Incoming>) -> R
     };
     let mut response = match effect {
         Some(Effect::Close) => return Err("closed by a fault".into()),
-        Some(Effect::Hang) => std::future::pending::<Result<HttpResponse, Infallible>>().await?,
+        Some(Effect::Hang) => {
+            // Whoever does not read does not notice either that the client is gone.
+            drain(body).await?;
+            return std::future::pending().await;
+        }
         Some(Effect::Answer(status, code)) => refusal(status, code),
         Some(Effect::Body(text)) => HttpResponse::new(Body::from(text.to_owned())),
         _ => {
