@@ -438,7 +438,7 @@ impl Loader {
                 left_out.extend(gone);
                 continue;
             }
-            let heir = Job::new(&self.plan, sources);
+            let heir = Job::keeping(&self.plan, sources, &kept);
             let heritage = Heritage::of(of, &heir, &kept);
             let names: Vec<SourceName> = heir.sources().iter().map(|source| source.name.clone()).collect();
             // Before it is done, so that no other job of the run takes it for one of an earlier run.

@@ -103,10 +103,14 @@ pub(super) async fn finish(lake: &Lake, intent: Intent, bodies: Bodies) -> Resul
                 }
                 outcome::put(lake, intent.outcome(State::Done)).await?
             }
-            Published::UploadGone(key) => {
-                refuse_if_in_place(lake, &intent, &key).await?;
-                outcome::put(lake, intent.outcome(State::Dead)).await?
-            }
+            // Asked after the file was looked for: where the job has ended, the file may have gone with it.
+            Published::UploadGone(key) => match outcome::read(lake, &intent.job).await? {
+                Some(ended) => ended,
+                None => {
+                    refuse_if_in_place(lake, &intent, &key).await?;
+                    outcome::put(lake, intent.outcome(State::Dead)).await?
+                }
+            },
             // Somebody else has come to the end meanwhile, or something is wrong.
             Published::Ended => outcome::read(lake, &intent.job)
                 .await?

@@ -56,7 +56,13 @@ impl Job {
     ///
     /// A job that died is never tried again under its name: by then its claims lie there, and what is laid over them has
     /// another.
-    pub fn new(plan: &Plan, mut sources: Vec<JobSource>) -> Self {
+    pub fn new(plan: &Plan, sources: Vec<JobSource>) -> Self {
+        Self::keeping(plan, sources, &BTreeSet::new())
+    }
+
+    /// The same of a job that reads only some of its sources: rows of the others are kept as they are in the job it replaces.
+    /// Which ones is part of the name, so that nobody who has read a source joins one who has not.
+    pub fn keeping(plan: &Plan, mut sources: Vec<JobSource>, kept: &BTreeSet<SourceName>) -> Self {
         sources.sort_by(|a, b| a.name.cmp(&b.name));
         let mut hash = Naming::of("job");
         hash.text(plan.id().as_str());
@@ -75,6 +81,9 @@ impl Job {
                 if let Some(owner) = owner {
                     hash.version(&owner.version);
                 }
+            }
+            if kept.contains(&source.name) {
+                hash.text("kept");
             }
         }
         Self {
@@ -379,6 +388,9 @@ mod tests {
         names.sort();
         names.dedup();
         assert_eq!(names.len(), 7);
+        let kept = BTreeSet::from([source("a", None).name]);
+        let sources = || vec![source("a", None), source("b", None)];
+        assert_ne!(Job::new(&p1, sources()).id(), Job::keeping(&p1, sources(), &kept).id());
     }
 
     #[test]

@@ -170,7 +170,7 @@ impl Run {
     async fn replace(&mut self, job: &JobId, names: &BTreeSet<SourceName>) -> Result<(), LakeError> {
         match inherit(&self.lake, job, &BTreeSet::new(), &self.direct).await? {
             Inheritance::Heir { sources, of, kept } => {
-                let job = Job::new(&self.plan(), sources);
+                let job = Job::keeping(&self.plan(), sources, &kept);
                 let heritage = Heritage::of(*of, &job, &kept);
                 self.publish(job, Some(heritage), names).await
             }
