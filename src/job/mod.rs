@@ -19,8 +19,7 @@
 //! may be done twice or by two at once; each is conditional or leaves the same state. A file becomes visible only after all
 //! claims of its job are laid, so of two jobs with a source in common one is dead before it published anything.
 //!
-//! The exhaustive model of this protocol calls the steps by the names they have here: `owner_of`, `inherit`, `settle`,
-//! `install` (here [`claim`]'s `lay`), `publish`, `sweep`.
+//! `tests/model/protocol.py` is this protocol as an exhaustive model; its steps have the names they have here.
 //!
 //! Knows nothing of records, schemas or Parquet: files are keys, bytes and checksums.
 

@@ -39,7 +39,15 @@ pub async fn settle(lake: &Lake, job: &JobId) -> Result<Outcome, LakeError> {
     if let Some(outcome) = outcome::read(lake, job).await? {
         return found(lake, outcome).await;
     }
-    if let Some(stored) = intent::read(lake, job).await? {
+    let stored = match intent::read(lake, job).await {
+        Ok(stored) => stored,
+        // Its line was read in pieces: of two intents, perhaps, where the job ended in between.
+        Err(error) => match outcome::read(lake, job).await? {
+            Some(outcome) => return found(lake, outcome).await,
+            None => return Err(error),
+        },
+    };
+    if let Some(stored) = stored {
         lake.count_settled();
         let bodies = Bodies::InIntent(stored.intent.files.iter().map(|file| stored.range(file)).collect());
         return finish(lake, stored.intent, bodies).await;
@@ -214,6 +222,10 @@ async fn publish_one(
                         Some(bytes.into())
                     }
                     Some(_) => {
+                        // Perhaps a late twin's intent, which stands there because the job has ended meanwhile.
+                        if has_ended(lake, job).await? {
+                            return Ok(Published::Ended);
+                        }
                         return Err(damaged(
                             &intent::key_of(job),
                             &format!("has not the bytes of {}", file.key),
