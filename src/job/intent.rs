@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::identity::{JobId, PlanId};
 use super::lake::Lake;
 use super::outcome::{Outcome, OutcomeSource, State};
-use super::stage::{Content, JobSource, LakeFile, PreparedJob, fault_of, replaced};
+use super::stage::{Content, JobSource, LakeFile, PreparedJob, fault_of, fault_of_owners, replaced};
 use super::{LakeError, RECORD_VERSION};
 use crate::store::{Body, LakeKey, Part, UploadId};
 
@@ -147,7 +147,7 @@ impl Intent {
 
     /// The job whose place it takes, if it does.
     pub(super) fn replaces(&self) -> Option<&JobId> {
-        self.sources.first()?.was.as_ref().map(|owner| &owner.job)
+        replaced(&self.sources)
     }
 
     /// Its uploads and the keys they will have.
@@ -204,7 +204,7 @@ pub(super) async fn read(lake: &Lake, job: &JobId) -> Result<Option<Stored>, Lak
     }
     let mut files = intent.files.iter();
     let fault = files.find_map(|held| fault_of(job, intent.sources.len(), &held.file));
-    if let Some(why) = fault.or_else(|| replaced(&intent.sources).err()) {
+    if let Some(why) = fault.or_else(|| fault_of_owners(&intent.sources)) {
         return Err(damaged(&key, &format!("contradicts itself: {why}")));
     }
     Ok(Some(Stored {

@@ -110,7 +110,7 @@ impl Job {
 
     /// The job whose place it takes, if it does.
     pub fn replaces(&self) -> Option<&JobId> {
-        self.sources.first()?.was.as_ref().map(|owner| &owner.job)
+        replaced(&self.sources)
     }
 }
 
@@ -249,7 +249,7 @@ impl PreparedJob {
         if let Some(pair) = self.job.sources.windows(2).find(|pair| pair[0].name == pair[1].name) {
             return Some(format!("{} stands in it twice", pair[0].name));
         }
-        if let Err(why) = replaced(&self.job.sources) {
+        if let Some(why) = fault_of_owners(&self.job.sources) {
             return Some(why);
         }
         let mut keys = BTreeSet::new();
@@ -279,15 +279,17 @@ impl PreparedJob {
     }
 }
 
-/// The job that is replaced by one with these sources, if one is. A source of a job that replaces none was free, and one
-/// that replaces another has sources of that one only.
-pub(super) fn replaced(sources: &[JobSource]) -> Result<Option<&JobId>, String> {
+/// The job that is replaced by one with these sources, if one is.
+pub(super) fn replaced(sources: &[JobSource]) -> Option<&JobId> {
+    sources.first()?.was.as_ref().map(|owner| &owner.job)
+}
+
+/// What is wrong with the owners of a job's sources, if anything: those of a job that replaces none were free, and those of
+/// one that replaces another are all of that one.
+pub(super) fn fault_of_owners(sources: &[JobSource]) -> Option<String> {
+    let first = replaced(sources);
     let mut owners = sources.iter().map(|source| source.was.as_ref().map(|was| &was.job));
-    let first = owners.next().flatten();
-    match owners.all(|owner| owner == first) {
-        true => Ok(first),
-        false => Err("its sources belong to several jobs".into()),
-    }
+    (!owners.all(|owner| owner == first)).then(|| "its sources belong to several jobs".into())
 }
 
 /// What is wrong with a file of a job, if anything. Asked of every file that comes out of a record of the lake too: a job
