@@ -106,7 +106,7 @@ fn backfill(runtime: &Runtime, shape: Shape, raw: &Path, lake: &TempDir) -> u64 
             Arc::clone(&progress),
         );
         let jobs = pack(listing.sources, settings.job_bytes);
-        let plan = plan(&tables, &settings, Some(ARRIVAL_S));
+        let plan = plan(&tables, &settings, Some(ARRIVAL_S), false);
         let loader = Arc::new(Loader::new(lake, RawObjects::default(), plan, stager, progress));
         let options = RunOptions {
             jobs_max: 1,

@@ -46,6 +46,8 @@ pub struct EngineConfig<'a> {
     pub s3: Option<S3>,
     /// The time that stands for every source's Last-Modified, if one was given.
     pub arrival_s: Option<i64>,
+    /// Whether raw objects hold error records, of Firehose or from a quarantine, whose records are to be read.
+    pub unwraps: bool,
     /// Whether the lake may be written to; otherwise it is only looked at.
     pub writes: bool,
     /// Where what is done is counted.
@@ -98,6 +100,7 @@ impl Engine {
             lake,
             s3,
             arrival_s,
+            unwraps,
             writes,
             progress,
         } = config;
@@ -112,8 +115,9 @@ impl Engine {
         let jobs_max = settings
             .jobs
             .unwrap_or_else(|| rayon::current_num_threads().min((room / JOB_BYTES_MIN).max(1) as usize));
+        let records = RecordPlan::new(tables.clone(), settings.limits);
         let stager = Stager::new(
-            RecordPlan::new(tables.clone(), settings.limits),
+            if unwraps { records.unwrapping() } else { records },
             Arc::new(tables.clone()),
             lake.clone(),
             raw.clone(),
@@ -123,7 +127,7 @@ impl Engine {
             arrival_s,
             Arc::clone(&progress),
         );
-        let plan = plan(tables, settings, arrival_s);
+        let plan = plan(tables, settings, arrival_s, unwraps);
         let loader = Loader::new(lake.clone(), raw.clone(), plan, stager, progress);
         Ok(Self {
             lake,

@@ -204,6 +204,7 @@ impl Function {
                 lake: &self.lake,
                 s3: Some(s3.clone()),
                 arrival_s: None,
+                unwraps: false,
                 writes: true,
                 progress: Arc::new(Progress::default()),
             })

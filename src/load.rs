@@ -9,11 +9,15 @@
 //! One source never stands in the way of others: what cannot be read is left out and told by name, and what changed between
 //! the listing and the reading is looked at again.
 
+mod replay;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinSet;
+
+pub use replay::ReplayOptions;
 
 use crate::encode::ENCODER_VERSION;
 use crate::job::claim::{Look, Sources, look_all};
@@ -129,18 +133,22 @@ impl LoadError {
 
     /// The failure of a source that is not loaded for this reason.
     fn of(&self, name: &SourceName) -> Failure {
-        let failed = Failed {
-            source: name.to_string(),
+        (name.clone(), self.failed(name.to_string()))
+    }
+
+    fn failed(&self, source: String) -> Failed {
+        Failed {
+            source,
             code: self.code().to_owned(),
             message: chain(self),
             transient: self.is_transient(),
-        };
-        (name.clone(), failed)
+        }
     }
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Lake(_) | Self::Stage(StageError::Lake(_) | StageError::Damaged { .. }) => "Lake",
+            Self::Lake(_)
+            | Self::Stage(StageError::Lake(_) | StageError::Damaged { .. } | StageError::Unfinished { .. }) => "Lake",
             Self::Stage(StageError::Read { source, .. }) => source.code(),
             Self::Stage(StageError::Stopped) => "Stopped",
             Self::Stage(_) => "Job",
@@ -149,15 +157,16 @@ impl LoadError {
     }
 }
 
-/// The plan of these schemas and settings.
-pub fn plan(tables: &Tables, settings: &Settings, arrival_s: Option<i64>) -> Plan {
+/// The plan of these schemas and settings; `unwraps`: for error records.
+pub fn plan(tables: &Tables, settings: &Settings, arrival_s: Option<i64>, unwraps: bool) -> Plan {
     let arrival = arrival_s
         .map(|seconds| format!(" arrival={seconds}"))
         .unwrap_or_default();
+    let unwraps = if unwraps { " unwraps" } else { "" };
     Plan::new(
         &ENCODER_VERSION.to_string(),
         &tables.canonical(),
-        &format!("{}{arrival}", settings.plan_limits()),
+        &format!("{}{arrival}{unwraps}", settings.plan_limits()),
     )
 }
 

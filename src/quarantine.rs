@@ -3,13 +3,14 @@
 //! A line is a superset of a Firehose error record, so the same tools replay both. Messages hold no value of the record;
 //! the bytes stand in `rawData` alone.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::source::inflate::DamageKind;
 
@@ -93,6 +94,19 @@ impl From<DamageKind> for Code {
 }
 
 impl Code {
+    /// Is it about bytes that are no record?
+    pub fn is_stretch(self) -> bool {
+        matches!(
+            self,
+            Self::JsonSyntax
+                | Self::JsonTruncated
+                | Self::JsonNotAnObject
+                | Self::JsonTooDeep
+                | Self::RecordTooLarge
+                | Self::ObjectNotJson
+        )
+    }
+
     /// Is it about the event time?
     pub fn is_event_time(self) -> bool {
         self.as_str().starts_with("EventTime.")
@@ -100,25 +114,25 @@ impl Code {
 }
 
 /// The source object an entry comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceRef<'a> {
     /// Absent for a local file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub bucket: Option<&'a str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<Cow<'a, str>>,
     /// The key, or the path.
-    pub key: &'a str,
+    pub key: Cow<'a, str>,
     /// Where the bucket is versioned.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<&'a str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<Cow<'a, str>>,
     /// Without quotes.
-    pub etag: &'a str,
+    pub etag: Cow<'a, str>,
     /// RFC 3339, whole seconds.
-    pub last_modified: String,
+    pub last_modified: Cow<'a, str>,
 }
 
 /// What a position counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OffsetIn {
     /// Bytes of the decompressed stream.
@@ -128,24 +142,24 @@ pub enum OffsetIn {
 }
 
 /// One line of a quarantine file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry<'a> {
     /// See [`Code`].
-    pub error_code: &'static str,
+    pub error_code: Cow<'a, str>,
     /// In words, without values.
-    pub error_message: &'a str,
+    pub error_message: Cow<'a, str>,
     /// The bytes in base64.
     pub raw_data: String,
     /// `rawData` holds only the first bytes.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub raw_data_truncated: bool,
-    /// Always 1: records are not tried again.
+    /// 1, and one more each time it was read again in vain.
     pub attempts_made: u32,
     /// The source's Last-Modified in milliseconds since 1970-01-01.
     pub arrival_timestamp: i64,
     /// Where it stood.
-    pub source: &'a SourceRef<'a>,
+    pub source: SourceRef<'a>,
     /// The first byte.
     pub offset: u64,
     /// How many bytes.
@@ -153,14 +167,35 @@ pub struct Entry<'a> {
     /// What `offset` and `length` count.
     pub offset_in: OffsetIn,
     /// Place among the source's records and bad stretches, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<u64>,
     /// The table, where it was known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub table: Option<&'a str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<Cow<'a, str>>,
     /// The column, where it is about one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub column: Option<&'a str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<Cow<'a, str>>,
+}
+
+impl Entry<'_> {
+    /// The bytes that stood there, if `rawData` holds all of them and they are all of a record or bad stretch. What a broken
+    /// stream or an object without records left is none.
+    pub fn whole(&self) -> Option<Vec<u8>> {
+        let is_part = self.raw_data_truncated
+            || self.offset_in == OffsetIn::Stored
+            || self.error_code == Code::ObjectNotJson.as_str();
+        if is_part {
+            return None;
+        }
+        STANDARD.decode(&self.raw_data).ok()
+    }
+
+    /// Whether its bytes were counted as a bad stretch, not as those of a record.
+    pub fn is_stretch(&self) -> bool {
+        Code::ALL
+            .iter()
+            .any(|code| code.is_stretch() && self.error_code == code.as_str())
+    }
 }
 
 /// Bytes as `rawData` holds them.
@@ -246,9 +281,9 @@ mod tests {
     fn few_lines_and_many_read_back_as_they_were_written() {
         let source = SourceRef {
             bucket: None,
-            key: "raw/a",
+            key: "raw/a".into(),
             version_id: None,
-            etag: "1",
+            etag: "1".into(),
             last_modified: "2019-10-12T02:00:00Z".into(),
         };
         for lines in [0, 1, 5_000] {
@@ -256,13 +291,13 @@ mod tests {
             let mut expected = String::new();
             for line in 0..lines {
                 let entry = Entry {
-                    error_code: Code::JsonSyntax.as_str(),
-                    error_message: "not JSON",
+                    error_code: Code::JsonSyntax.as_str().into(),
+                    error_message: "not JSON".into(),
                     raw_data: raw_data(b"oops"),
                     raw_data_truncated: false,
                     attempts_made: 1,
                     arrival_timestamp: 0,
-                    source: &source,
+                    source: source.clone(),
                     offset: line,
                     length: 4,
                     offset_in: OffsetIn::Decompressed,

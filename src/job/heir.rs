@@ -127,6 +127,8 @@ pub struct Heritage {
     pub of: Outcome,
     /// The sources that are not read.
     pub copied: Vec<Copied>,
+    /// Whether their quarantine entries are read again, as records of today.
+    pub replays: bool,
 }
 
 /// A source whose rows and rejects are copied.
@@ -154,6 +156,19 @@ impl Heritage {
                 to,
             })
             .collect();
-        Self { of, copied }
+        Self {
+            of,
+            copied,
+            replays: false,
+        }
+    }
+
+    /// What `job` is made of that reads nothing but the quarantine of the job it replaces.
+    pub fn replayed(of: Outcome, job: &Job) -> Self {
+        let all = job.sources().iter().map(|source| source.name.clone()).collect();
+        Self {
+            replays: true,
+            ..Self::of(of, job, &all)
+        }
     }
 }

@@ -62,9 +62,18 @@ impl Job {
 
     /// The same of a job that reads only some of its sources: rows of the others are kept as they are in the job it replaces.
     /// Which ones is part of the name, so that nobody who has read a source joins one who has not.
-    pub fn keeping(plan: &Plan, mut sources: Vec<JobSource>, kept: &BTreeSet<SourceName>) -> Self {
+    pub fn keeping(plan: &Plan, sources: Vec<JobSource>, kept: &BTreeSet<SourceName>) -> Self {
+        Self::named("job", plan, sources, |name| kept.contains(name))
+    }
+
+    /// The same of a job that reads nothing but the quarantine of the job it replaces.
+    pub fn replaying(plan: &Plan, sources: Vec<JobSource>) -> Self {
+        Self::named("replay", plan, sources, |_| true)
+    }
+
+    fn named(kind: &str, plan: &Plan, mut sources: Vec<JobSource>, is_kept: impl Fn(&SourceName) -> bool) -> Self {
         sources.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut hash = Naming::of("job");
+        let mut hash = Naming::of(kind);
         hash.text(plan.id().as_str());
         hash.number(sources.len() as i128);
         for source in &sources {
@@ -82,7 +91,7 @@ impl Job {
                     hash.version(&owner.version);
                 }
             }
-            if kept.contains(&source.name) {
+            if is_kept(&source.name) {
                 hash.text("kept");
             }
         }
@@ -393,6 +402,11 @@ mod tests {
         let kept = BTreeSet::from([source("a", None).name]);
         let sources = || vec![source("a", None), source("b", None)];
         assert_ne!(Job::new(&p1, sources()).id(), Job::keeping(&p1, sources(), &kept).id());
+        let all = sources().into_iter().map(|source| source.name).collect();
+        assert_ne!(
+            Job::keeping(&p1, sources(), &all).id(),
+            Job::replaying(&p1, sources()).id()
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! outcome of the replaced job ─> each file with rows of a copied source ─> taken over, proved ─> a new file of these rows
 //! ```
 //!
+//! Where their quarantine is read again, its files are left to [`super::replayed`].
+//!
 //! No table has to be configured: rows are copied by what their file says of itself, lines of a quarantine file as they
 //! stand. A new file lies in the folder of the old one, behind those that the job has written there itself.
 
@@ -41,10 +43,29 @@ pub(super) struct Taking<'a> {
     pub stop: &'a AtomicBool,
 }
 
+impl Taking<'_> {
+    /// The same for one of so many files that are held at a time.
+    pub(super) fn shared_by(&self, files: u64) -> Self {
+        Self {
+            memory: self.memory / files.max(1),
+            ..*self
+        }
+    }
+
+    pub(super) fn check_stop(&self) -> Result<(), StageError> {
+        match self.stop.load(Ordering::Relaxed) {
+            true => Err(StageError::Stopped),
+            false => Ok(()),
+        }
+    }
+}
+
 /// The copied sources of a job.
 pub(super) struct CopiedSources<'a> {
     of: &'a Outcome,
     sources: Vec<CopiedSource>,
+    to: HashMap<usize, usize>,
+    replays: bool,
 }
 
 struct CopiedSource {
@@ -62,7 +83,8 @@ struct Stretch {
 
 impl<'a> CopiedSources<'a> {
     /// Fails where the outcome of the replaced job does not say of each source what became of it.
-    pub(super) fn new(job: &Job, Heritage { of, copied }: &'a Heritage) -> Result<Self, StageError> {
+    pub(super) fn new(job: &Job, heritage: &'a Heritage) -> Result<Self, StageError> {
+        let Heritage { of, copied, replays } = heritage;
         let damaged = |why: String| StageError::Damaged {
             what: format!("the outcome of job {} {why}", of.job),
         };
@@ -91,7 +113,27 @@ impl<'a> CopiedSources<'a> {
             }
             sources.push(CopiedSource { place, report });
         }
-        Ok(Self { of, sources })
+        Ok(Self {
+            of,
+            to: copied.iter().map(|copied| (copied.from, copied.to)).collect(),
+            sources,
+            replays: *replays,
+        })
+    }
+
+    /// Whether their quarantine is read again.
+    pub(super) fn replays(&self) -> bool {
+        self.replays
+    }
+
+    /// The files of the replaced job.
+    pub(super) fn files(&self) -> impl Iterator<Item = &LakeFile> {
+        self.of.files.iter()
+    }
+
+    /// The place in the job of a source of the replaced job, if it is copied.
+    pub(super) fn place_of(&self, source: usize) -> Option<usize> {
+        self.to.get(&source).copied()
     }
 
     /// Places in the job, and what became of the source there when it was read.
@@ -99,22 +141,25 @@ impl<'a> CopiedSources<'a> {
         self.sources.iter().map(|source| (source.place.to, &source.report))
     }
 
-    /// Copies all rows and entries; counts the entries by code. The job's own files are finished.
+    /// Copies all rows, and the entries where they are not read again; counts the entries by code. The job's own files are
+    /// finished.
     pub(super) fn copy(
         &self,
         taking: &Taking<'_>,
         outputs: &mut JobOutputs,
         codes: &mut BTreeMap<String, u64>,
     ) -> Result<(), StageError> {
-        let to: HashMap<usize, usize> = self.sources.iter().map(|s| (s.place.from, s.place.to)).collect();
         let mut numbers: HashMap<String, u32> = HashMap::new();
         for key in outputs.keys() {
             *numbers.entry(folder(key).to_owned()).or_default() += 1;
         }
-        for old in &self.of.files {
+        for old in self.files() {
+            if self.replays && matches!(old.kind, FileKind::Quarantine { .. }) {
+                continue;
+            }
             let mut stretches: Vec<Stretch> = Vec::new();
             for rows in &old.rows_of {
-                if let Some(&to) = to.get(&rows.source) {
+                if let Some(to) = self.place_of(rows.source) {
                     let rows = rows.first_row..rows.first_row + rows.rows;
                     stretches.push(Stretch { to, rows });
                 }
@@ -122,9 +167,7 @@ impl<'a> CopiedSources<'a> {
             if stretches.is_empty() {
                 continue;
             }
-            if taking.stop.load(Ordering::Relaxed) {
-                return Err(StageError::Stopped);
-            }
+            taking.check_stop()?;
             stretches.sort_by_key(|stretch| stretch.to);
             let number = numbers.entry(folder(&old.key).to_owned()).or_default();
             let file = self.take(old, taking)?;
@@ -144,7 +187,7 @@ impl<'a> CopiedSources<'a> {
         Ok(())
     }
 
-    fn take(&self, old: &LakeFile, taking: &Taking<'_>) -> Result<TakenFile, StageError> {
+    pub(super) fn take(&self, old: &LakeFile, taking: &Taking<'_>) -> Result<TakenFile, StageError> {
         let Taking { lake, runtime, .. } = taking;
         let taken = TakenFile::take(lake, runtime, old, taking.memory, taking.spill_dir);
         taken.or_else(|why| match why {
@@ -196,13 +239,12 @@ fn copy_entries(
         #[serde(rename = "errorCode")]
         error_code: String,
     }
-    let lines = || BufReader::new(MultiGzDecoder::new(file.read_from(0)));
     let mut out = QuarantineWriter::new(out);
-    let (mut reading, mut next) = (lines(), 0);
+    let (mut reading, mut next) = (lines_of(file), 0);
     let mut line = Vec::new();
     for Stretch { rows, .. } in stretches {
         if rows.start < next {
-            (reading, next) = (lines(), 0);
+            (reading, next) = (lines_of(file), 0);
         }
         while next < rows.end {
             line.clear();
@@ -226,6 +268,11 @@ fn copy_entries(
     out.finish().map_err(StageError::Spool)
 }
 
+/// The lines of a quarantine file, from the first.
+pub(super) fn lines_of(file: &TakenFile) -> Box<dyn BufRead> {
+    Box::new(BufReader::new(MultiGzDecoder::new(file.read_from(0))))
+}
+
 fn rows_of(stretches: &[Stretch]) -> Vec<RowsOf> {
     let mut first_row = 0;
     let place = |Stretch { to, rows }: &Stretch| {
@@ -245,7 +292,7 @@ fn folder(key: &LakeKey) -> &str {
     key.as_str().rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-fn damaged(key: &LakeKey, why: &str) -> StageError {
+pub(super) fn damaged(key: &LakeKey, why: &str) -> StageError {
     StageError::Damaged {
         what: format!("{key} {why}"),
     }

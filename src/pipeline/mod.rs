@@ -16,6 +16,7 @@ mod error;
 mod outputs;
 mod reading;
 mod rejects;
+mod replayed;
 mod taken;
 
 use std::collections::BTreeMap;
@@ -33,7 +34,7 @@ use crate::job::lake::Lake;
 use crate::job::stage::{Job, JobSource, PreparedFile};
 use crate::partition::buckets::{BucketMemory, Buckets};
 use crate::record::{BlockRows, Reader, RecordPlan, SourceContext, TableTally};
-use crate::report::{JobReport, SourceReport, TableReport};
+use crate::report::{JobReport, ReplayCounts, SourceReport, TableReport};
 use crate::source::blocks::{BLOCK_BYTES, Block};
 use crate::source::listing::Source;
 use crate::source::raw::RawObjects;
@@ -42,6 +43,7 @@ use copied::{CopiedSources, Taking};
 use outputs::JobOutputs;
 use reading::{Arrived, FromReader, Step};
 use rejects::Rejects;
+use replayed::{Gave, Replayer};
 
 pub use error::StageError;
 
@@ -185,6 +187,27 @@ impl Stager {
         result
     }
 
+    /// What would become of the quarantine entries of a job that `heritage` says are read again. Makes no files. Blocks.
+    pub fn try_replay(&self, job: &Job, heritage: &Heritage) -> Result<ReplayCounts, StageError> {
+        let copied = CopiedSources::new(job, heritage)?;
+        let mut replayer = Replayer::new(&self.plan);
+        replayer.replay(&copied, &self.taking(), |_, _, _| {
+            self.progress.records.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        })?;
+        Ok(replayer.counts())
+    }
+
+    fn taking(&self) -> Taking<'_> {
+        Taking {
+            lake: &self.lake,
+            runtime: &self.runtime,
+            memory: self.memory as u64 / 4,
+            spill_dir: &self.spill_dir,
+            stop: &self.progress.stop,
+        }
+    }
+
     fn stage_into(
         &self,
         job: &Job,
@@ -237,7 +260,11 @@ impl Stager {
             }
             done
         })?;
-        self.finish(state, &arrived, copied)
+        let replayed = match copied.filter(|copied| copied.replays()) {
+            Some(copied) => Some(state.replay(copied, &self.taking())?),
+            None => None,
+        };
+        self.finish(state, &arrived, copied, replayed)
     }
 
     /// All sources have been read to their end: writes what is left, copies what is not read and proves the sums.
@@ -246,6 +273,7 @@ impl Stager {
         state: InOrder<'_>,
         arrived: &[Arrived],
         copied: Option<&CopiedSources<'_>>,
+        replayed: Option<ReplayCounts>,
     ) -> Result<Staged, StageError> {
         let InOrder {
             buckets,
@@ -256,18 +284,17 @@ impl Stager {
         } = state;
         let mut outputs = buckets.finish()?;
         let mut quarantined = rejects.finish(&mut outputs)?;
+        let mut untried = 0;
         if let Some(copied) = copied {
-            let taking = Taking {
-                lake: &self.lake,
-                runtime: &self.runtime,
-                memory: self.memory as u64 / 4,
-                spill_dir: &self.spill_dir,
-                stop: &self.progress.stop,
-            };
-            copied.copy(&taking, &mut outputs, &mut quarantined)?;
+            copied.copy(&self.taking(), &mut outputs, &mut quarantined)?;
+            if !copied.replays() {
+                untried = copied.reports().map(|(_, report)| report.records.quarantined).sum();
+            }
         }
         let mut report = JobReport {
             quarantined,
+            untried,
+            replayed,
             ..JobReport::default()
         };
         for (source, arrived) in sources.iter().zip(arrived) {
@@ -394,6 +421,8 @@ impl InOrder<'_> {
                     let Block::Bytes { bytes, .. } = block else { continue };
                     report.bytes.add_block(&rows.bytes);
                     report.records.rows += rows.tables.iter().map(|table| table.len() as u64).sum::<u64>();
+                    report.records.added += rows.added;
+                    report.records.dropped += rows.dropped;
                     for (tally, table) in self.tallies.iter_mut().zip(&rows.tables) {
                         tally.add(&table.tally);
                     }
@@ -407,6 +436,27 @@ impl InOrder<'_> {
 }
 
 impl InOrder<'_> {
+    /// Reads the quarantine of the copied sources again.
+    fn replay(&mut self, copied: &CopiedSources<'_>, taking: &Taking<'_>) -> Result<ReplayCounts, StageError> {
+        let mut replayer = Replayer::new(self.plan);
+        replayer.replay(copied, taking, |source, gave, recounted| {
+            let report = &mut self.sources[source];
+            recounted.apply(&mut report.bytes);
+            match gave {
+                Gave::Row(rows) => {
+                    report.records.rows += 1;
+                    report.records.quarantined = report.records.quarantined.saturating_sub(1);
+                    for (tally, table) in self.tallies.iter_mut().zip(&rows.tables) {
+                        tally.add(&table.tally);
+                    }
+                    self.buckets.add(&rows.tables, source)
+                }
+                Gave::Entry(entry) => self.rejects.keep(source, &entry, self.buckets.outputs()),
+            }
+        })?;
+        Ok(replayer.counts())
+    }
+
     /// The next step, however long it takes, unless the user stops the run.
     fn wait(&self, reader: &Receiver<FromReader>) -> Result<Result<FromReader, TryRecvError>, StageError> {
         loop {

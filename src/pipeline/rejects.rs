@@ -1,5 +1,6 @@
 //! What the blocks of a job gave that is no row: into the quarantine files, counted.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
@@ -38,6 +39,8 @@ struct Rejection<'a> {
     offset: u64,
     length: u64,
     offset_in: OffsetIn,
+    /// `bytes` are only the first of them.
+    is_head: bool,
     table: Option<&'a str>,
     column: Option<&'a str>,
 }
@@ -66,13 +69,15 @@ impl Rejects {
                 for rejected in &rows.rejected {
                     report.records.read = before + rejected.ordinal;
                     let tables = plan.tables().as_slice();
+                    let own = rejected.unpacked.as_deref();
                     let rejection = Rejection {
                         code: rejected.code,
                         message: &rejected.message,
-                        bytes: &bytes[rejected.range.clone()],
+                        bytes: own.unwrap_or(&bytes[rejected.range.clone()]),
                         offset: offset + rejected.range.start as u64,
                         length: rejected.range.len() as u64,
                         offset_in: OffsetIn::Decompressed,
+                        is_head: false,
                         table: rejected.table.map(|table| tables[table].name.as_str()),
                         column: rejected.column.as_deref(),
                     };
@@ -142,6 +147,7 @@ impl Rejects {
         report.damaged = Some(code.as_str().to_owned());
         let rejection = Rejection {
             offset_in: OffsetIn::Stored,
+            is_head: false,
             ..Rejection::plain(
                 code,
                 &message,
@@ -160,33 +166,37 @@ impl Rejects {
         (report, outputs): (&mut SourceReport, &JobOutputs),
     ) -> Result<(), StageError> {
         let arrival = DateTime::from_timestamp(file.arrival_s, 0).unwrap_or_default();
-        let date = arrival.date_naive().to_string();
         let source = SourceRef {
-            bucket: file.source.name.bucket.as_deref(),
-            key: &file.source.name.key,
-            version_id: self.version_id.as_deref(),
-            etag: &file.source.version.etag,
-            last_modified: arrival.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            bucket: file.source.name.bucket.as_deref().map(Cow::from),
+            key: Cow::from(&file.source.name.key),
+            version_id: self.version_id.clone().map(Cow::from),
+            etag: Cow::from(&file.source.version.etag),
+            last_modified: arrival.to_rfc3339_opts(chrono::SecondsFormat::Secs, true).into(),
         };
         report.records.read += 1;
         let entry = Entry {
-            error_code: rejection.code.as_str(),
-            error_message: rejection.message,
+            error_code: rejection.code.as_str().into(),
+            error_message: rejection.message.into(),
             raw_data: raw_data(&rejection.bytes[..rejection.bytes.len().min(KEPT_BYTES_MAX)]),
-            raw_data_truncated: match rejection.offset_in {
-                OffsetIn::Decompressed => rejection.length > KEPT_BYTES_MAX as u64,
-                OffsetIn::Stored => rejection.bytes.len() > KEPT_BYTES_MAX,
-            },
+            raw_data_truncated: rejection.is_head || rejection.bytes.len() > KEPT_BYTES_MAX,
             attempts_made: 1,
             arrival_timestamp: file.arrival_s.saturating_mul(1000),
-            source: &source,
+            source,
             offset: rejection.offset,
             length: rejection.length,
             offset_in: rejection.offset_in,
             record: Some(report.records.read),
-            table: rejection.table,
-            column: rejection.column,
+            table: rejection.table.map(Cow::from),
+            column: rejection.column.map(Cow::from),
         };
+        report.records.quarantined += 1;
+        self.keep(index, &entry, outputs)
+    }
+
+    /// Writes an entry of the source at place `index`, and counts its code. Sources come in their order.
+    pub(super) fn keep(&mut self, index: usize, entry: &Entry<'_>, outputs: &JobOutputs) -> Result<(), StageError> {
+        let arrival = DateTime::from_timestamp_millis(entry.arrival_timestamp).unwrap_or_default();
+        let date = arrival.date_naive().to_string();
         let quarantine = match self.files.get_mut(&date) {
             Some(quarantine) => quarantine,
             None => {
@@ -197,7 +207,7 @@ impl Rejects {
                 })
             }
         };
-        quarantine.out.write(&entry).map_err(StageError::Spool)?;
+        quarantine.out.write(entry).map_err(StageError::Spool)?;
         match quarantine.rows_of.last_mut() {
             Some(last) if last.source == index => last.rows += 1,
             last => {
@@ -209,8 +219,7 @@ impl Rejects {
                 });
             }
         }
-        report.records.quarantined += 1;
-        *self.codes.entry(rejection.code.as_str().to_owned()).or_default() += 1;
+        *self.codes.entry(entry.error_code.clone().into_owned()).or_default() += 1;
         Ok(())
     }
 
@@ -234,6 +243,7 @@ impl<'a> Rejection<'a> {
             offset,
             length,
             offset_in,
+            is_head: length > KEPT_BYTES_MAX as u64,
             table,
             column,
         }

@@ -20,6 +20,7 @@ pub mod tape;
 pub mod text;
 pub mod time;
 mod unknown;
+mod wrapped;
 
 pub(crate) use reader::explain;
 pub use reader::{Reader, SourceContext};
@@ -40,13 +41,25 @@ pub struct RecordPlan {
     tables: Tables,
     plans: Vec<TablePlan>,
     limits: FrameLimits,
+    unwraps: bool,
 }
 
 impl RecordPlan {
     /// Prepares the tables.
     pub fn new(tables: Tables, limits: FrameLimits) -> Self {
         let plans = tables.iter().map(TablePlan::new).collect();
-        Self { tables, plans, limits }
+        Self {
+            tables,
+            plans,
+            limits,
+            unwraps: false,
+        }
+    }
+
+    /// The same for error records: what is read is the records in their `rawData`, and not the error records.
+    #[must_use]
+    pub fn unwrapping(self) -> Self {
+        Self { unwraps: true, ..self }
     }
 
     /// The tables; their places here are the places of their rows in [`BlockRows::tables`].

@@ -71,6 +71,15 @@ impl Reader {
     /// Reads all records of `block`, which begins and ends between records, into `out`.
     pub fn read(&mut self, plan: &RecordPlan, source: &SourceContext, block: &[u8], out: &mut BlockRows) {
         out.clear();
+        if plan.unwraps {
+            self.add_wrapped(plan, source, block, out);
+        } else {
+            self.add(plan, source, block, out);
+        }
+    }
+
+    /// The same behind what is in `out` already.
+    pub(super) fn add(&mut self, plan: &RecordPlan, source: &SourceContext, block: &[u8], out: &mut BlockRows) {
         // Text is checked once a block; only a block with an error in it is looked at record by record.
         let all_utf8 = std::str::from_utf8(block).is_ok();
         let limits = plan.limits;
@@ -115,6 +124,7 @@ impl Reader {
                         message,
                         ordinal: out.read,
                         range: begin..end,
+                        unpacked: None,
                         table: None,
                         column: None,
                     });
@@ -321,7 +331,7 @@ fn push_time(plan: &ValuePlan, instant: Instant, column: &mut Column) -> bool {
     }
 }
 
-fn skip_between(bytes: &[u8], mut at: usize) -> usize {
+pub(super) fn skip_between(bytes: &[u8], mut at: usize) -> usize {
     loop {
         match bytes.get(at) {
             Some(byte) if is_space(*byte) => at += 1,
@@ -387,6 +397,7 @@ impl Refusal {
             message,
             ordinal,
             range,
+            unpacked: None,
             table,
             column,
         }

@@ -26,6 +26,8 @@ pub struct Rejected {
     pub ordinal: u64,
     /// Where in the block.
     pub range: Range<usize>,
+    /// Its own bytes, where they are not those of the block: it was unpacked from an error record that stands there.
+    pub unpacked: Option<Box<[u8]>>,
     /// The table it belongs to, by place, where that was known.
     pub table: Option<usize>,
     /// The column that it did not fit.
@@ -172,6 +174,10 @@ pub struct BlockRows {
     pub rejected: Vec<Rejected>,
     /// Records and bad stretches.
     pub read: u64,
+    /// Records unpacked from error records, beyond the first of each.
+    pub added: u64,
+    /// Error records that hold none.
+    pub dropped: u64,
     /// Where the bytes are.
     pub bytes: BlockBytes,
 }
@@ -183,6 +189,8 @@ impl BlockRows {
             tables: plan.tables.iter().map(TableRows::new).collect(),
             rejected: Vec::new(),
             read: 0,
+            added: 0,
+            dropped: 0,
             bytes: BlockBytes::default(),
         }
     }
@@ -192,7 +200,7 @@ impl BlockRows {
     pub(crate) fn take_broken_off(&mut self, bytes: &[u8]) -> Option<Range<usize>> {
         let solid_end = bytes.trim_ascii_end().len();
         let last = self.rejected.last()?;
-        if last.code != Code::JsonTruncated || last.range.end != solid_end {
+        if last.code != Code::JsonTruncated || last.range.end != solid_end || last.unpacked.is_some() {
             return None;
         }
         self.read -= 1;
@@ -202,7 +210,7 @@ impl BlockRows {
     pub(super) fn clear(&mut self) {
         self.tables.iter_mut().for_each(TableRows::clear);
         self.rejected.clear();
-        self.read = 0;
+        (self.read, self.added, self.dropped) = (0, 0, 0);
         self.bytes = BlockBytes::default();
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use summary::{Failed, SourcesSummary, Summary, TableSummary};
+pub use summary::{Failed, ReplaySummary, SourcesSummary, Summary, TableSummary};
 
 use crate::record::time::TimeForm;
 use crate::record::{BlockBytes, TableTally, add_unknown};
@@ -201,4 +201,43 @@ pub struct JobReport {
     pub tables: BTreeMap<String, TableReport>,
     /// Quarantine entries by code.
     pub quarantined: BTreeMap<String, u64>,
+    /// Entries that were copied as they stand, and not read under the job's schemas.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub untried: u64,
+    /// What became of the entries that were read again, where that is all that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<ReplayCounts>,
+}
+
+/// Quarantine entries by what became of them when they were read again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayCounts {
+    /// All entries: the sum of the next three.
+    pub entries: u64,
+    /// Rows now.
+    pub rows: u64,
+    /// Rejected again.
+    pub quarantined: u64,
+    /// Not to be read from quarantine: what broken objects left, and records of which only the first MiB was kept.
+    pub partial: u64,
+}
+
+impl ReplayCounts {
+    /// Adds other counts.
+    pub fn add(&mut self, other: &Self) {
+        let Self {
+            entries,
+            rows,
+            quarantined,
+            partial,
+        } = other;
+        self.entries += entries;
+        self.rows += rows;
+        self.quarantined += quarantined;
+        self.partial += partial;
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

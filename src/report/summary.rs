@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{JobReport, RecordCounts, TableReport, add_all};
+use super::{JobReport, RecordCounts, ReplayCounts, TableReport, add_all};
 use crate::job::outcome::Outcome;
 use crate::job::stage::FileKind;
 
@@ -31,6 +31,9 @@ pub struct Summary {
     pub quarantined: BTreeMap<String, u64>,
     /// Jobs of earlier runs whose rows were replaced, because a source was overwritten or loaded again.
     pub replaced_jobs: u64,
+    /// Quarantine of the lake that was read again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replayed: Option<ReplaySummary>,
     /// Sources that could not be loaded or are damaged.
     pub failed: Vec<Failed>,
 }
@@ -54,6 +57,24 @@ pub struct SourcesSummary {
     pub unselected: u64,
     /// Bytes as stored, of those loaded by this run.
     pub bytes: u64,
+}
+
+/// Quarantine of the lake that was read again.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct ReplaySummary {
+    /// Jobs with entries.
+    pub jobs: u64,
+    /// Of them: another job is in their place, because some entries are rows now.
+    pub jobs_replaced: u64,
+    /// Of them: all entries were read under these schemas before, and not again.
+    pub jobs_already: u64,
+    /// Of them: could not be read.
+    pub jobs_failed: u64,
+    /// Entries of the jobs that were read before.
+    pub entries_already: u64,
+    /// Entries that were read now.
+    #[serde(flatten)]
+    pub entries: ReplayCounts,
 }
 
 /// What was written to a table.
@@ -104,6 +125,7 @@ impl Summary {
             tables: BTreeMap::new(),
             quarantined: BTreeMap::new(),
             replaced_jobs: 0,
+            replayed: None,
             failed: Vec::new(),
         }
     }
@@ -151,6 +173,15 @@ impl Summary {
         }
         self.failed.sort_by(|a, b| a.source.cmp(&b.source));
         Ok(())
+    }
+
+    /// Adds a job that read nothing but the quarantine of the one it replaced: what was seen in records that are rows now.
+    pub fn add_replayed(&mut self, outcome: &Outcome) -> Result<ReplayCounts, serde_json::Error> {
+        let report = JobReport::deserialize_counts(outcome)?;
+        for (name, seen) in &report.tables {
+            self.tables.entry(name.clone()).or_default().seen.add(seen);
+        }
+        Ok(report.replayed.unwrap_or_default())
     }
 
     /// Adds a source that was not loaded.

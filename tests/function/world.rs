@@ -154,6 +154,7 @@ impl World {
             lake: &lake,
             s3: Some(s3),
             arrival_s: None,
+            unwraps: false,
             writes: true,
             progress: Arc::new(Progress::default()),
         });

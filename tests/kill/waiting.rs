@@ -36,6 +36,7 @@ async fn load(scene: &Scene, reload: bool) -> Duration {
         lake: &lake,
         s3: None,
         arrival_s: None,
+        unwraps: false,
         writes: true,
         progress: Arc::new(Progress::default()),
     };

@@ -218,6 +218,7 @@ impl Process {
             lake: &lake,
             s3: Some(s3),
             arrival_s: None,
+            unwraps: false,
             writes: true,
             progress: Arc::new(Progress::default()),
         });

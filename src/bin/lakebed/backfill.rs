@@ -90,7 +90,7 @@ impl Allowance {
     }
 }
 
-fn parse_allowance(text: &str) -> Result<Allowance, String> {
+pub(crate) fn parse_allowance(text: &str) -> Result<Allowance, String> {
     let parsed = match text.strip_suffix('%') {
         Some(share) => {
             let share: Option<f64> = share.parse().ok();
@@ -104,7 +104,7 @@ fn parse_allowance(text: &str) -> Result<Allowance, String> {
 }
 
 /// RFC 3339, a date (its beginning in UTC), or how long ago.
-fn parse_time(text: &str) -> Result<i64, String> {
+pub(crate) fn parse_time(text: &str) -> Result<i64, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         // What is half a second past is not yet reached by objects of whole seconds.
         return Ok(time.timestamp() + i64::from(time.timestamp_subsec_nanos() > 0));
@@ -176,7 +176,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
         return Err(Refused::usage(message));
     }
     let tables = Tables::load(&settings.schemas).map_err(Refused::usage)?;
-    let selection = selection(&args)?;
+    let selection = selection(args.since, args.until, args.glob.as_deref())?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let s3 = match lake.s3().is_some() || raw.iter().any(|raw| raw.s3().is_some()) {
@@ -184,21 +184,41 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
             false => None,
         };
         let listing = list(&raw, &lake, s3.as_ref(), &selection).await?;
-        load(&args, &settings, tables, listing, (lake, s3)).await
+        let how = How {
+            verb: "backfill",
+            unwraps: false,
+            arrival_s: args.arrival,
+            reload: args.reload,
+            dry_run: args.dry_run,
+            max_rejected: args.max_rejected,
+            json: args.json,
+        };
+        let engine = open(&settings, &tables, (&lake, s3), &how).await?;
+        load(engine, &how, listing, settings.job_bytes, lake.to_string()).await
     })
 }
 
-fn selection(args: &Args) -> Result<Selection, Refused> {
-    let glob = args
-        .glob
-        .as_ref()
-        .map(|glob| GlobBuilder::new(glob).literal_separator(true).build());
+/// How raw objects are loaded.
+pub(crate) struct How {
+    pub(crate) verb: &'static str,
+    /// They hold error records, whose records are loaded.
+    pub(crate) unwraps: bool,
+    pub(crate) arrival_s: Option<i64>,
+    pub(crate) reload: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) max_rejected: Option<Allowance>,
+    pub(crate) json: bool,
+}
+
+/// Which objects are taken: modified in `[since, until)`, of names that match.
+pub(crate) fn selection(since: Option<i64>, until: Option<i64>, glob: Option<&str>) -> Result<Selection, Refused> {
+    let glob = glob.map(|glob| GlobBuilder::new(glob).literal_separator(true).build());
     let glob = glob
         .transpose()
         .map_err(|error| Refused::usage(format!("--glob: {error}")))?;
     Ok(Selection {
-        since_s: args.since,
-        until_s: args.until,
+        since_s: since,
+        until_s: until,
         glob: glob.map(|glob| glob.compile_matcher()),
     })
 }
@@ -211,7 +231,8 @@ pub(crate) fn refused(error: &dyn std::error::Error, is_transient: bool) -> Refu
     }
 }
 
-async fn list(raw: &[Place], lake: &Place, s3: Option<&S3>, selection: &Selection) -> Result<Listing, Refused> {
+/// All raw objects below these places that are selected.
+pub(crate) async fn list(raw: &[Place], lake: &Place, s3: Option<&S3>, selection: &Selection) -> Result<Listing, Refused> {
     let mut listing = Listing::default();
     for place in raw {
         match (place, s3) {
@@ -248,22 +269,28 @@ async fn list(raw: &[Place], lake: &Place, s3: Option<&S3>, selection: &Selectio
     }
 }
 
-async fn load(
-    args: &Args,
+/// An engine, and what it counts while it works.
+pub(crate) struct Opened {
+    pub(crate) engine: Engine,
+    pub(crate) counted: Arc<Progress>,
+}
+
+/// Opens the lake for these tables, and checks them against what it holds.
+pub(crate) async fn open(
     settings: &Settings,
-    tables: Tables,
-    listing: Listing,
-    (lake, s3): (Place, Option<S3>),
-) -> Result<Exit, Refused> {
-    let failed = |error: &dyn std::error::Error| Refused::failed(chain(error));
+    tables: &Tables,
+    (lake, s3): (&Place, Option<S3>),
+    how: &How,
+) -> Result<Opened, Refused> {
     let counted = Arc::new(Progress::default());
     let engine = Engine::open(EngineConfig {
         settings,
-        tables: &tables,
-        lake: &lake,
+        tables,
+        lake,
         s3,
-        arrival_s: args.arrival,
-        writes: !args.dry_run,
+        arrival_s: how.arrival_s,
+        unwraps: how.unwraps,
+        writes: !how.dry_run,
         progress: Arc::clone(&counted),
     });
     let engine = engine.await.map_err(|error| {
@@ -274,23 +301,33 @@ async fn load(
         }
     })?;
     engine
-        .check_tables(&tables)
+        .check_tables(tables)
         .await
         .map_err(|error| refused(&error, error.is_transient()))?;
-    let lake_name = lake.to_string();
-    if args.dry_run {
+    Ok(Opened { engine, counted })
+}
+
+/// Loads what was listed, or says what would be done.
+pub(crate) async fn load(
+    Opened { engine, counted }: Opened,
+    how: &How,
+    listing: Listing,
+    job_bytes: u64,
+    lake_name: String,
+) -> Result<Exit, Refused> {
+    if how.dry_run {
         let result = dry_run(
             &engine.lake,
             lake_name,
             &listing,
             (&engine.raw, engine.loader.record_plan()),
-            (args.arrival, args.reload),
+            (how.arrival_s, how.reload),
         )
         .await;
-        show::dry_run(&result.map_err(|error| failed(&error))?, args.json)?;
+        show::dry_run(&result.map_err(|error| Refused::failed(chain(&error)))?, how.json)?;
         return Ok(Exit::Done);
     }
-    let mut summary = Summary::new("backfill", lake_name);
+    let mut summary = Summary::new(how.verb, lake_name);
     summary.sources.found = listing.sources.len() as u64;
     summary.sources.hidden = listing.hidden;
     summary.sources.unselected = listing.unselected;
@@ -298,16 +335,16 @@ async fn load(
 
     let shown = progress::show(Arc::clone(&counted), summary.sources.found, all_bytes);
     let interrupt = tokio::spawn(interrupt(Arc::clone(&counted)));
-    let jobs = pack(listing.sources, settings.job_bytes);
+    let jobs = pack(listing.sources, job_bytes);
     let options = RunOptions {
         jobs_max: engine.jobs_max,
-        reload: args.reload,
+        reload: how.reload,
     };
     engine.loader.run(jobs, options, &mut summary, &mut |_, _| {}).await;
     interrupt.abort();
     shown.end().await;
 
-    let rejected = args.max_rejected;
+    let rejected = how.max_rejected;
     let too_many = rejected.is_some_and(|most| most.is_exceeded(summary.records.quarantined, summary.records.read));
     let exit = if counted.stop.load(Ordering::Relaxed) {
         Exit::Interrupted
@@ -317,7 +354,7 @@ async fn load(
         Exit::Done
     };
     summary.exit = exit as u8;
-    show::summary(&summary, args.json)?;
+    show::summary(&summary, how.json)?;
     if too_many {
         let message = format!(
             "{} records were rejected, more than --max-rejected allows",
@@ -329,7 +366,7 @@ async fn load(
 }
 
 /// First Ctrl-C: no new jobs, those publishing finish. Second: out, as if crashed; the next run goes on from there.
-async fn interrupt(progress: Arc<Progress>) {
+pub(crate) async fn interrupt(progress: Arc<Progress>) {
     if tokio::signal::ctrl_c().await.is_err() {
         return;
     }

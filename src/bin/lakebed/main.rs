@@ -3,6 +3,7 @@
 mod backfill;
 mod invoke;
 mod progress;
+mod replay;
 mod schema;
 mod show;
 mod verify;
@@ -68,6 +69,8 @@ enum Verb {
     Backfill(backfill::Args),
     /// Answer an event as the function would, in process
     Invoke(invoke::Args),
+    /// Send what was rejected through the pipeline again, after a schema was mended
+    Replay(replay::Args),
     /// Work with the schema files of tables
     #[command(subcommand)]
     Schema(schema::Verb),
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Backfill(args) => backfill::run(args),
         Verb::Invoke(args) => invoke::run(args),
+        Verb::Replay(args) => replay::run(args),
         Verb::Schema(verb) => schema::run(verb),
         Verb::Verify(args) => verify::run(args),
     };

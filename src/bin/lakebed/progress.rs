@@ -102,6 +102,23 @@ pub(crate) fn verifying(progress: Arc<verify::Progress>) -> Shown {
     watch(|| bar(0), tell)
 }
 
+/// Begins to show how many entries of a quarantine were read again; how many there are is not known before.
+pub(crate) fn replaying(progress: Arc<Progress>) -> Shown {
+    let tell = move |shown: Option<&ProgressBar>, _| {
+        let jobs = HumanCount(progress.sources.load(Ordering::Relaxed));
+        let counted = format!("{jobs} jobs, {} entries", HumanCount(progress.records.load(Ordering::Relaxed)));
+        match shown {
+            Some(spinner) => spinner.set_message(counted),
+            // Where stderr is closed nobody wants to know.
+            None => drop(writeln!(std::io::stderr(), "{counted}")),
+        }
+    };
+    watch(
+        || ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(ProgressStyle::default_spinner()),
+        tell,
+    )
+}
+
 fn bar(bytes: u64) -> ProgressBar {
     let style = "{bar:30} {bytes}/{total_bytes} {binary_bytes_per_sec}, {eta} left, {msg}";
     let style = ProgressStyle::with_template(style).expect("the template is sound");

@@ -172,6 +172,52 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
     print(&text)
 }
 
+/// What became of the lake's own quarantine.
+pub(crate) fn replayed(summary: &Summary, dry_run: bool, as_json: bool) -> Result<(), Refused> {
+    if as_json {
+        return json(summary);
+    }
+    let replayed = summary.replayed.unwrap_or_default();
+    let entries = |number: u64| match number {
+        1 => "1 entry".to_owned(),
+        number => format!("{} entries", HumanCount(number)),
+    };
+    let tried = replayed.entries;
+    let mut text = match (replayed.jobs, tried.entries) {
+        (0, _) => "nothing is in quarantine there\n".to_owned(),
+        (jobs, 0) if replayed.jobs_already == jobs => format!(
+            "{} of {} were read under these schemas before, 0 to read again\n",
+            entries(replayed.entries_already),
+            count(jobs, "job"),
+        ),
+        (jobs, _) => format!(
+            "{} of {} read again: {} {}, {} rejected again, {} of which only a part was kept\n",
+            entries(tried.entries),
+            count(jobs - replayed.jobs_already - replayed.jobs_failed, "job"),
+            HumanCount(tried.rows),
+            if dry_run { "would be rows" } else { "are rows now" },
+            HumanCount(tried.quarantined),
+            HumanCount(tried.partial),
+        ),
+    };
+    if dry_run {
+        text += "nothing was written\n";
+    }
+    if replayed.jobs_replaced > 0 {
+        text += &format!(
+            "{} replaced: their other rows were copied\n",
+            count(replayed.jobs_replaced, "job")
+        );
+    }
+    if tried.entries > 0 && replayed.entries_already > 0 {
+        text += &format!("{} were read under these schemas before\n", entries(replayed.entries_already));
+    }
+    if tried.partial > 0 {
+        text += "of broken objects and records over 1 MiB, quarantine keeps a part: load their objects again (backfill --reload)\n";
+    }
+    print(&(text + &next(summary)))
+}
+
 /// What to look at next.
 fn next(summary: &Summary) -> String {
     let mut lines = Vec::new();
