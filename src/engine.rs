@@ -127,8 +127,8 @@ impl Engine {
             arrival_s,
             Arc::clone(&progress),
         );
-        let plan = plan(tables, settings, arrival_s, unwraps);
-        let loader = Loader::new(lake.clone(), raw.clone(), plan, stager, progress);
+        let [plan, sibling] = [unwraps, !unwraps].map(|unwraps| plan(tables, settings, arrival_s, unwraps));
+        let loader = Loader::new(lake.clone(), raw.clone(), plan, stager, progress).with_sibling(&sibling);
         Ok(Self {
             lake,
             raw,

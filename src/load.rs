@@ -22,7 +22,7 @@ pub use replay::ReplayOptions;
 use crate::encode::ENCODER_VERSION;
 use crate::job::claim::{Look, Sources, look_all};
 use crate::job::heir::{Heritage, Inheritance, inherit};
-use crate::job::identity::{JobId, Plan, SourceName, Version};
+use crate::job::identity::{JobId, Plan, PlanId, SourceName, Version};
 use crate::job::lake::Lake;
 use crate::job::outcome::Outcome;
 use crate::job::shape::TableShape;
@@ -47,6 +47,8 @@ pub struct Loader {
     lake: Lake,
     raw: RawObjects,
     plan: Plan,
+    /// The plan of the same schemas for error records, or for plain ones.
+    sibling: Option<PlanId>,
     stager: Arc<Stager>,
     progress: Arc<Progress>,
 }
@@ -147,8 +149,7 @@ impl LoadError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Lake(_)
-            | Self::Stage(StageError::Lake(_) | StageError::Damaged { .. } | StageError::Unfinished { .. }) => "Lake",
+            Self::Lake(_) | Self::Stage(StageError::Lake(_) | StageError::Damaged { .. }) => "Lake",
             Self::Stage(StageError::Read { source, .. }) => source.code(),
             Self::Stage(StageError::Stopped) => "Stopped",
             Self::Stage(_) => "Job",
@@ -194,8 +195,19 @@ impl Loader {
             lake,
             raw,
             plan,
+            sibling: None,
             stager: Arc::new(stager),
             progress,
+        }
+    }
+
+    /// Names the plan under which these schemas read the other kind of objects, plain ones or error records: what was
+    /// rejected there is rejected here.
+    #[must_use]
+    pub fn with_sibling(self, sibling: &Plan) -> Self {
+        Self {
+            sibling: Some(sibling.id().clone()),
+            ..self
         }
     }
 

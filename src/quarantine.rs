@@ -154,6 +154,9 @@ pub struct Entry<'a> {
     /// `rawData` holds only the first bytes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub raw_data_truncated: bool,
+    /// It is an error record from which no record could be taken, and no record itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_error_record: bool,
     /// 1, and one more each time it was read again in vain.
     pub attempts_made: u32,
     /// The source's Last-Modified in milliseconds since 1970-01-01.
@@ -178,10 +181,11 @@ pub struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// The bytes that stood there, if `rawData` holds all of them and they are all of a record or bad stretch. What a broken
-    /// stream or an object without records left is none.
+    /// The bytes that stood there, if `rawData` holds all of them and they are those of a record or bad stretch. What a broken
+    /// stream, an object without records or a broken error record left is neither.
     pub fn whole(&self) -> Option<Vec<u8>> {
         let is_part = self.raw_data_truncated
+            || self.is_error_record
             || self.offset_in == OffsetIn::Stored
             || self.error_code == Code::ObjectNotJson.as_str();
         if is_part {
@@ -295,6 +299,7 @@ mod tests {
                     error_message: "not JSON".into(),
                     raw_data: raw_data(b"oops"),
                     raw_data_truncated: false,
+                    is_error_record: false,
                     attempts_made: 1,
                     arrival_timestamp: 0,
                     source: source.clone(),

@@ -42,6 +42,8 @@ pub struct ReplayOptions {
 enum Replayed {
     /// It has none, or its files are no more, or they are looked at with another file of it.
     Nothing,
+    /// Its job has not ended: it is being loaded, or was stopped.
+    Unfinished,
     /// All was read under these schemas before.
     Already(u64),
     /// Left as it is, because nothing was to be written or nothing would have become a row.
@@ -124,7 +126,7 @@ impl Loader {
                 return Ok(Replayed::Nothing);
             }
             let Some(of) = outcome::read(&self.lake, &job).await? else {
-                return Err(StageError::Unfinished { job }.into());
+                return Ok(Replayed::Unfinished);
             };
             match (of.state, of.replaced_by.clone()) {
                 (State::Done, _) => {}
@@ -145,13 +147,8 @@ impl Loader {
             if keys.next().is_none() || is_named && first != Some(key) {
                 return Ok(Replayed::Nothing);
             }
-            match self.replay_job(of, options.dry_run).await {
-                Ok(Some(replayed)) => {
-                    if let Replayed::Done(outcome) = &replayed {
-                        lock(made).insert(outcome.job.clone());
-                    }
-                    return Ok(replayed);
-                }
+            match self.replay_job(of, options.dry_run, made).await {
+                Ok(Some(replayed)) => return Ok(replayed),
                 Ok(None) | Err(LoadError::Stage(StageError::Moved { .. })) => rounds.lost().await?,
                 Err(error) => return Err(error),
             }
@@ -159,11 +156,17 @@ impl Loader {
     }
 
     /// Replays the quarantine of a done job; nothing if somebody was quicker to take its place.
-    async fn replay_job(&self, of: Outcome, dry_run: bool) -> Result<Option<Replayed>, LoadError> {
+    async fn replay_job(
+        &self,
+        of: Outcome,
+        dry_run: bool,
+        made: &Mutex<HashSet<JobId>>,
+    ) -> Result<Option<Replayed>, LoadError> {
         let counts: JobReport = serde_json::from_value(of.counts.clone()).map_err(|error| StageError::Damaged {
             what: format!("the outcome of job {} has no counts that can be read ({error})", of.job),
         })?;
-        if of.plan == *self.plan.id() && counts.untried == 0 {
+        let is_ours = of.plan == *self.plan.id() || Some(&of.plan) == self.sibling.as_ref();
+        if is_ours && counts.untried == 0 {
             return Ok(Some(Replayed::Already(counts.records.quarantined)));
         }
         let all = of.sources.iter().map(|source| source.name.clone()).collect();
@@ -183,22 +186,25 @@ impl Loader {
         if dry_run || tried.rows == 0 {
             return Ok(Some(Replayed::Left(tried)));
         }
+        // Before its files can be listed.
+        lock(made).insert(heir.id().clone());
         let outcome = self.stage_and_publish(heir, Some(heritage)).await?;
         Ok(outcome.map(|outcome| Replayed::Done(Box::new(outcome))))
     }
 }
 
 fn is_below(key: &LakeKey, folder: &LakeKey) -> bool {
-    key == folder || key.as_str().strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    key == folder
+        || key
+            .as_str()
+            .strip_prefix(folder.as_str())
+            .is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn count(
-    counts: &mut ReplaySummary,
-    summary: &mut Summary,
-    (key, replayed): (String, Result<Replayed, LoadError>),
-) {
+fn count(counts: &mut ReplaySummary, summary: &mut Summary, (key, replayed): (String, Result<Replayed, LoadError>)) {
     match replayed {
         Ok(Replayed::Nothing) | Err(LoadError::Stage(StageError::Stopped)) => {}
+        Ok(Replayed::Unfinished) => counts.jobs_unfinished += 1,
         Ok(Replayed::Already(entries)) => {
             counts.jobs += 1;
             counts.jobs_already += 1;

@@ -35,12 +35,6 @@ pub enum StageError {
         /// The job that was to be replaced.
         job: JobId,
     },
-    /// The job whose quarantine is to be replayed has no outcome.
-    #[error("job {job} has not ended: wait for it where it is running, or finish it by `lakebed sweep`")]
-    Unfinished {
-        /// The job.
-        job: JobId,
-    },
     /// What the replaced job left is not what it should be.
     #[error(
         "the lake is damaged: {what}; run `lakebed verify` to see all that is wrong, and bring it back from a backup"
@@ -73,7 +67,7 @@ impl StageError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Read { source, .. } => source.is_transient(),
-            Self::Stopped | Self::Moved { .. } | Self::Unfinished { .. } => true,
+            Self::Stopped | Self::Moved { .. } => true,
             Self::Store(error) => error.is_transient(),
             Self::Lake(error) => error.is_transient(),
             Self::Rows(_) | Self::Spool(_) | Self::Damaged { .. } | Self::Copy { .. } | Self::Fault(_) => false,

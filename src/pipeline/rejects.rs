@@ -41,6 +41,7 @@ struct Rejection<'a> {
     offset_in: OffsetIn,
     /// `bytes` are only the first of them.
     is_head: bool,
+    is_error_record: bool,
     table: Option<&'a str>,
     column: Option<&'a str>,
 }
@@ -78,6 +79,7 @@ impl Rejects {
                         length: rejected.range.len() as u64,
                         offset_in: OffsetIn::Decompressed,
                         is_head: false,
+                        is_error_record: rejected.is_error_record,
                         table: rejected.table.map(|table| tables[table].name.as_str()),
                         column: rejected.column.as_deref(),
                     };
@@ -179,6 +181,7 @@ impl Rejects {
             error_message: rejection.message.into(),
             raw_data: raw_data(&rejection.bytes[..rejection.bytes.len().min(KEPT_BYTES_MAX)]),
             raw_data_truncated: rejection.is_head || rejection.bytes.len() > KEPT_BYTES_MAX,
+            is_error_record: rejection.is_error_record,
             attempts_made: 1,
             arrival_timestamp: file.arrival_s.saturating_mul(1000),
             source,
@@ -244,6 +247,7 @@ impl<'a> Rejection<'a> {
             length,
             offset_in,
             is_head: length > KEPT_BYTES_MAX as u64,
+            is_error_record: false,
             table,
             column,
         }

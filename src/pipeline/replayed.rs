@@ -140,7 +140,11 @@ impl<'a> Replayer<'a> {
         };
         let mut recounted = Recounted {
             // Bytes that were unpacked from an error record are no part of the stream: the error record was counted.
-            bytes: if bytes.len() as u64 == entry.length { entry.length } else { 0 },
+            bytes: if bytes.len() as u64 == entry.length {
+                entry.length
+            } else {
+                0
+            },
             was_bad: entry.is_stretch(),
             is_bad: false,
         };

@@ -125,6 +125,7 @@ impl Reader {
                         ordinal: out.read,
                         range: begin..end,
                         unpacked: None,
+                        is_error_record: false,
                         table: None,
                         column: None,
                     });
@@ -398,6 +399,7 @@ impl Refusal {
             ordinal,
             range,
             unpacked: None,
+            is_error_record: false,
             table,
             column,
         }

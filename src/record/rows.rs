@@ -28,6 +28,8 @@ pub struct Rejected {
     pub range: Range<usize>,
     /// Its own bytes, where they are not those of the block: it was unpacked from an error record that stands there.
     pub unpacked: Option<Box<[u8]>>,
+    /// It is an error record from which none could be unpacked.
+    pub is_error_record: bool,
     /// The table it belongs to, by place, where that was known.
     pub table: Option<usize>,
     /// The column that it did not fit.

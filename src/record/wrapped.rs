@@ -32,13 +32,7 @@ struct ErrorRecord<'a> {
 
 impl Reader {
     /// Reads the records in all error records of `block`, which begins and ends between these.
-    pub(super) fn add_wrapped(
-        &mut self,
-        plan: &RecordPlan,
-        source: &SourceContext,
-        block: &[u8],
-        out: &mut BlockRows,
-    ) {
+    pub(super) fn add_wrapped(&mut self, plan: &RecordPlan, source: &SourceContext, block: &[u8], out: &mut BlockRows) {
         let mut at = 0;
         loop {
             let begin = skip_between(block, at);
@@ -51,12 +45,13 @@ impl Reader {
             let stretch = stretch.expect("a byte that is not between records is in a stretch");
             let end = stretch.range.end as usize;
             let (bytes, range) = (&block[begin..end], begin..end);
-            let refused = |code, message| Rejected {
+            let refused = |code, message, is_error_record| Rejected {
                 code,
                 message,
                 ordinal: out.read,
                 range: range.clone(),
                 unpacked: None,
+                is_error_record,
                 table: None,
                 column: None,
             };
@@ -64,7 +59,7 @@ impl Reader {
                 Err(what) => {
                     out.bytes.bad += bytes.len() as u64;
                     let (code, message) = explain(what, plan);
-                    out.rejected.push(refused(code, message));
+                    out.rejected.push(refused(code, message, false));
                 }
                 Ok(()) => {
                     out.bytes.records += bytes.len() as u64;
@@ -74,7 +69,7 @@ impl Reader {
                             at = end;
                             continue;
                         }
-                        Err(why) => out.rejected.push(refused(Code::TransformFailed, why.into())),
+                        Err(why) => out.rejected.push(refused(Code::TransformFailed, why.into(), true)),
                     }
                 }
             }
@@ -109,7 +104,8 @@ impl Reader {
 
 /// The bytes that an error record is about.
 fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let no_error_record = "no error record of Firehose and no line of a quarantine: `rawData` is missing, or is no base64";
+    let no_error_record =
+        "no error record of Firehose and no line of a quarantine: `rawData` is missing, or is no base64";
     let ErrorRecord {
         raw_data,
         raw_data_truncated,

@@ -218,7 +218,8 @@ pub struct ReplayCounts {
     pub rows: u64,
     /// Rejected again.
     pub quarantined: u64,
-    /// Not to be read from quarantine: what broken objects left, and records of which only the first MiB was kept.
+    /// Not to be read from quarantine: what broken objects and broken error records left, and records of which only the first
+    /// MiB was kept.
     pub partial: u64,
 }
 

@@ -70,6 +70,8 @@ pub struct ReplaySummary {
     pub jobs_already: u64,
     /// Of them: could not be read.
     pub jobs_failed: u64,
+    /// Jobs that have entries and have not ended: they are being loaded, or were stopped. Not counted above.
+    pub jobs_unfinished: u64,
     /// Entries of the jobs that were read before.
     pub entries_already: u64,
     /// Entries that were read now.

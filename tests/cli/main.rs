@@ -21,6 +21,7 @@ mod limits;
 mod odd_sources;
 mod refused;
 mod repeatable;
+mod replay;
 mod schema_check;
 mod selection;
 mod verify;

@@ -33,5 +33,6 @@ mod shapes;
 mod heirs;
 mod kills;
 mod oracle;
+mod replays;
 mod twins;
 mod waiting;

@@ -323,7 +323,8 @@ impl World {
             })
             .collect();
         let of = of.clone();
-        (job, Heritage { of, copied })
+        let replays = false;
+        (job, Heritage { of, copied, replays })
     }
 
     /// Files of the lake, read back.

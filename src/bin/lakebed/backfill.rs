@@ -232,7 +232,12 @@ pub(crate) fn refused(error: &dyn std::error::Error, is_transient: bool) -> Refu
 }
 
 /// All raw objects below these places that are selected.
-pub(crate) async fn list(raw: &[Place], lake: &Place, s3: Option<&S3>, selection: &Selection) -> Result<Listing, Refused> {
+pub(crate) async fn list(
+    raw: &[Place],
+    lake: &Place,
+    s3: Option<&S3>,
+    selection: &Selection,
+) -> Result<Listing, Refused> {
     let mut listing = Listing::default();
     for place in raw {
         match (place, s3) {

@@ -106,7 +106,10 @@ pub(crate) fn verifying(progress: Arc<verify::Progress>) -> Shown {
 pub(crate) fn replaying(progress: Arc<Progress>) -> Shown {
     let tell = move |shown: Option<&ProgressBar>, _| {
         let jobs = HumanCount(progress.sources.load(Ordering::Relaxed));
-        let counted = format!("{jobs} jobs, {} entries", HumanCount(progress.records.load(Ordering::Relaxed)));
+        let counted = format!(
+            "{jobs} jobs, {} entries",
+            HumanCount(progress.records.load(Ordering::Relaxed))
+        );
         match shown {
             Some(spinner) => spinner.set_message(counted),
             // Where stderr is closed nobody wants to know.
@@ -114,7 +117,10 @@ pub(crate) fn replaying(progress: Arc<Progress>) -> Shown {
         }
     };
     watch(
-        || ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(ProgressStyle::default_spinner()),
+        || {
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
+                .with_style(ProgressStyle::default_spinner())
+        },
         tell,
     )
 }

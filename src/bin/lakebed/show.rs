@@ -100,10 +100,11 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
     let mut text = String::new();
     let sources = &summary.sources;
     if sources.done == 0 && sources.failed == 0 && sources.already > 0 {
-        text += &format!(
-            "{} already loaded, 0 new (--reload loads them again)\n",
-            count(sources.already, "object")
-        );
+        let again = match summary.verb {
+            "backfill" => " (--reload loads them again)",
+            _ => "",
+        };
+        text += &format!("{} already loaded, 0 new{again}\n", count(sources.already, "object"));
         return print(&text);
     }
     if sources.found == 0 {
@@ -191,7 +192,7 @@ pub(crate) fn replayed(summary: &Summary, dry_run: bool, as_json: bool) -> Resul
             count(jobs, "job"),
         ),
         (jobs, _) => format!(
-            "{} of {} read again: {} {}, {} rejected again, {} of which only a part was kept\n",
+            "{} of {} read again: {} {}, {} rejected again, {} of which no whole record was kept\n",
             entries(tried.entries),
             count(jobs - replayed.jobs_already - replayed.jobs_failed, "job"),
             HumanCount(tried.rows),
@@ -205,12 +206,21 @@ pub(crate) fn replayed(summary: &Summary, dry_run: bool, as_json: bool) -> Resul
     }
     if replayed.jobs_replaced > 0 {
         text += &format!(
-            "{} replaced: their other rows were copied\n",
+            "{} replaced by others, to which the rows that were there are copied\n",
             count(replayed.jobs_replaced, "job")
         );
     }
     if tried.entries > 0 && replayed.entries_already > 0 {
-        text += &format!("{} were read under these schemas before\n", entries(replayed.entries_already));
+        text += &format!(
+            "{} were read under these schemas before\n",
+            entries(replayed.entries_already)
+        );
+    }
+    if replayed.jobs_unfinished > 0 {
+        text += &format!(
+            "{} with entries not ended: wait for it, or run `lakebed sweep`, and replay again\n",
+            count(replayed.jobs_unfinished, "job")
+        );
     }
     if tried.partial > 0 {
         text += "of broken objects and records over 1 MiB, quarantine keeps a part: load their objects again (backfill --reload)\n";
