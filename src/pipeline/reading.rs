@@ -1,7 +1,9 @@
 //! The reader thread: the sources of a job one after another, decompressed and cut into blocks.
 
+use std::io::{self, Read};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Progress, StageError};
 use crate::source::blocks::{Block, Blocks, Ended};
@@ -76,7 +78,8 @@ fn read(
     if to.send(Ok((index, Step::Begin(opened.version_id.take())))).is_err() {
         return Ok(false);
     }
-    let ended = match Inflate::with_hint(opened.stored, &opened.hint) {
+    let rest = Rest(Arc::new(Mutex::new(opened.stored)));
+    let ended = match Inflate::with_hint(rest.clone(), &opened.hint) {
         Err(InflateError::Source(error)) => return Err(error.into()),
         Err(InflateError::Damaged(damage)) => Ended {
             bytes: 0,
@@ -104,6 +107,10 @@ fn read(
             blocks.ended()
         }
     };
+    // Whether its bytes came as they are stored, S3 says at their end.
+    if source.name.bucket.is_some() && ended.damage.is_some_and(|damage| may_be_of_the_way(damage.kind)) {
+        rest.read_out()?;
+    }
     watched.check(source)?;
     // A stream that is cut is damage only if the object ends there, too.
     let all_read = ended.stored_bytes == source.version.size;
@@ -112,4 +119,26 @@ fn read(
         return Err(ReadError::Changed(what));
     }
     Ok(to.send(Ok((index, Step::End(ended)))).is_ok())
+}
+
+/// Whether bytes that were changed on their way look like this damage.
+fn may_be_of_the_way(kind: DamageKind) -> bool {
+    matches!(kind, DamageKind::Corrupt | DamageKind::Truncated)
+}
+
+/// The stored bytes of a source, also in the hand of whoever reads on where a codec has given up.
+#[derive(Clone)]
+struct Rest(Arc<Mutex<Box<dyn Read + Send>>>);
+
+impl Read for Rest {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(out)
+    }
+}
+
+impl Rest {
+    fn read_out(mut self) -> Result<(), ReadError> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(())
+    }
 }

@@ -4,6 +4,8 @@
 //! object 1   object 2   object 3 ...        as many ranges under way as memory and requests allow
 //! [r0][r1]   [r0]       [r0][r1][r2]  ──> Begin r0 r1 End, Begin r0 End, ...  ──> the reader thread
 //! ```
+//!
+//! Of an object of several ranges the whole is compared with the checksum that S3 keeps of it, see [`super::whole`].
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -17,6 +19,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::range::{FromRange, Head, Sink};
+use super::whole::{self, Summing};
 use super::{Kept, RANGE_BYTES_MAX, RANGE_BYTES_MIN, RANGES, S3Objects};
 use crate::source::listing::Source;
 use crate::source::raw::ReadError;
@@ -67,6 +70,7 @@ impl S3Objects {
             after_failed: 0,
             under_way: VecDeque::new(),
             bytes: 0,
+            summing: None,
         };
         let task = runtime.spawn(async move {
             let closed = to_reader.clone();
@@ -157,12 +161,26 @@ struct UnderWay {
     bytes: u64,
     read: mpsc::UnboundedReceiver<FromRange>,
     /// Aborted where nobody waits for it any more.
-    task: Task,
+    task: Task<Result<(), ReadError>>,
+    /// The checksum of its object, where it begins one of several ranges.
+    whole: Option<Task<Option<whole::Kept>>>,
 }
 
-struct Task(JoinHandle<Result<(), ReadError>>);
+struct Task<T>(JoinHandle<T>);
 
-impl Drop for Task {
+impl<T> Task<T> {
+    async fn ended(&mut self) -> T {
+        match (&mut self.0).await {
+            Ok(ended) => ended,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(cancelled) => unreachable!("only what was dropped is cancelled: {cancelled}"),
+            },
+        }
+    }
+}
+
+impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -176,6 +194,8 @@ struct Fetch {
     after_failed: usize,
     under_way: VecDeque<UnderWay>,
     bytes: u64,
+    /// Of the object that is being handed over.
+    summing: Option<Summing>,
 }
 
 impl Fetch {
@@ -216,13 +236,24 @@ impl Fetch {
 
     /// Hands a range over as it comes. False where nobody listens any more.
     async fn hand_over(&mut self, mut range: UnderWay, to: &mpsc::Sender<Message>) -> bool {
+        if range.begins {
+            self.summing = None;
+        }
         while self.wants(range.place)
             && let Some(next) = range.read.recv().await
         {
             let message = match next {
                 FromRange::Head(head) if range.begins => Message::Begin(range.place, head),
                 FromRange::Head(_) => continue,
-                FromRange::Pieces(pieces, room) => Message::Bytes(pieces, room),
+                FromRange::Pieces(pieces, room) => {
+                    if let Some(mut whole) = range.whole.take() {
+                        self.summing = whole.ended().await.map(Summing::new);
+                    }
+                    if let Some(summing) = &mut self.summing {
+                        summing.add(&pieces);
+                    }
+                    Message::Bytes(pieces, room)
+                }
             };
             if to.send(message).await.is_err() {
                 return false;
@@ -231,13 +262,11 @@ impl Fetch {
         if !self.wants(range.place) {
             return true;
         }
-        let ended = match (&mut range.task.0).await {
-            Ok(ended) => ended,
-            Err(ended) => match ended.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(cancelled) => unreachable!("only what was dropped is cancelled: {cancelled}"),
-            },
-        };
+        let mut ended = range.task.ended().await;
+        if ended.is_ok() && range.is_last && self.summing.take().is_some_and(|summing| !summing.agrees()) {
+            let what = "came with other bytes than those of the checksum that S3 keeps of it";
+            ended = Err(ReadError::Changed(what.to_owned()));
+        }
         match ended {
             Ok(()) if range.is_last => to.send(Message::End).await.is_ok(),
             Ok(()) => true,
@@ -253,6 +282,10 @@ impl Fetch {
         let size = range.end - range.start;
         let (begins, is_last) = (range.start == 0, range.end == source.version.size);
         let (objects, source, pin) = (Arc::clone(&self.objects), source.clone(), pin.clone());
+        let whole = (begins && !is_last).then(|| {
+            let (objects, source) = (Arc::clone(&objects), source.clone());
+            Task(tokio::spawn(async move { objects.whole_checksum(&source).await }))
+        });
         let (to, read) = mpsc::unbounded_channel();
         let mut sink = Sink::new(to, (size > RANGE_BYTES_MIN).then_some(RANGE_BYTES_MIN as usize));
         let task = tokio::spawn(async move {
@@ -283,6 +316,7 @@ impl Fetch {
             bytes,
             read,
             task: Task(task),
+            whole,
         });
     }
 }

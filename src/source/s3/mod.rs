@@ -12,6 +12,7 @@ mod ahead;
 mod list;
 mod range;
 mod settled;
+mod whole;
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
