@@ -141,7 +141,9 @@ impl ClassifyRetry for Judge {
             // Not by every name is it known to the SDK.
             Some((429, _)) if !so_far.should_retry() => RetryAction::throttling_error(),
             Some((400, answer)) if says(answer, &CHANGED_ON_THE_WAY) => RetryAction::transient_error(),
-            Some((status, answer)) if has_expired(status, answer) && self.renewal.renew() => RetryAction::server_error(),
+            Some((status, answer)) if has_expired(status, answer) && self.renewal.renew() => {
+                RetryAction::server_error()
+            }
             _ => RetryAction::NoActionIndicated,
         };
         let is_worth_it = found.should_retry() || so_far.should_retry();
@@ -166,8 +168,10 @@ const CHANGED_ON_THE_WAY: [&str; 3] = ["BadDigest", "IncompleteBody", "XAmzConte
 /// Whether S3 refuses credentials that were good once. It says so in a body, which answers to HEAD have not: there, 400 is
 /// all it says.
 fn has_expired(status: u16, answer: &HttpResponse) -> bool {
-    says(answer, &["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"])
-        || (status == 400 && answer.body().bytes().is_some_and(<[u8]>::is_empty))
+    says(
+        answer,
+        &["ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"],
+    ) || (status == 400 && answer.body().bytes().is_some_and(<[u8]>::is_empty))
 }
 
 /// Whether an answer names one of these errors.

@@ -169,7 +169,11 @@ impl std::error::Error for TooSlow {}
 impl fmt::Display for TooSlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { got, waited } = self;
-        write!(f, "S3 sent {got} bytes in {:.1} s, and was not waited for any longer", waited.as_secs_f64())
+        write!(
+            f,
+            "S3 sent {got} bytes in {:.1} s, and was not waited for any longer",
+            waited.as_secs_f64()
+        )
     }
 }
 
@@ -203,7 +207,10 @@ impl Taken {
             }
             sleep(patience).await;
             if self.0.load(Ordering::Relaxed) == before {
-                let why = format!("S3 took nothing more of the request for {:.1} s", patience.as_secs_f64());
+                let why = format!(
+                    "S3 took nothing more of the request for {:.1} s",
+                    patience.as_secs_f64()
+                );
                 return io::Error::new(io::ErrorKind::TimedOut, why);
             }
         }

@@ -101,7 +101,10 @@ mod tests {
             let pauses: Vec<_> = (0..400).map(|_| pause(attempt).as_millis()).collect();
             assert!(pauses.iter().all(|pause| *pause < longest_ms), "{attempt}");
             let (low, high) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
-            assert!(*low < longest_ms / 4 && *high > longest_ms * 3 / 4, "{attempt}: {low} to {high}");
+            assert!(
+                *low < longest_ms / 4 && *high > longest_ms * 3 / 4,
+                "{attempt}: {low} to {high}"
+            );
         }
     }
 }

@@ -62,7 +62,12 @@ pub(crate) async fn run_all(row: &'static str, call: Call) {
         if !is_wanted || wrong.of(call).is_err() {
             continue;
         }
-        let case = Case { row, call, wrong, times };
+        let case = Case {
+            row,
+            call,
+            wrong,
+            times,
+        };
         let turn = Arc::clone(&at_once);
         running.spawn(async move {
             let _turn = turn.acquire().await;

@@ -238,10 +238,7 @@ fn wrong_length(call: Call) -> Cell {
 
 fn wrong_checksum(call: Call) -> Cell {
     match call {
-        Call::GetRaw => Ok((
-            Effect::Header("x-amz-checksum-crc64nvme", "AAAAAAAAAAA="),
-            Ends::Loaded,
-        )),
+        Call::GetRaw => Ok((Effect::Header("x-amz-checksum-crc64nvme", "AAAAAAAAAAA="), Ends::Loaded)),
         Call::GetClaim => Ok((
             Effect::Header("x-amz-checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
             Ends::Loaded,

@@ -136,7 +136,10 @@ impl Scene {
     /// A new process loads what a listing has, as the command line does.
     pub(crate) async fn run(&self) -> Ran {
         let s3 = self.s3();
-        let flags = Flags::from([("LAKEBED_MEMORY", "256MiB".to_owned()), ("LAKEBED_JOBS", "1".to_owned())]);
+        let flags = Flags::from([
+            ("LAKEBED_MEMORY", "256MiB".to_owned()),
+            ("LAKEBED_JOBS", "1".to_owned()),
+        ]);
         let settings = Settings::read(&Flags::new(), &flags, std::iter::empty(), None).unwrap();
         let files = [("event.yaml", EVENT_YAML), ("click.yaml", CLICK_YAML)];
         let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));

@@ -281,6 +281,16 @@ impl Process {
     }
 }
 
+/// These are the ids in this range, each once. Not `assert_eq!`: thousands of numbers would be printed.
+#[track_caller]
+pub(crate) fn events_fit(ids: &[u64], expected: std::ops::Range<u64>) {
+    let (count, first, last) = (ids.len(), ids.first(), ids.last());
+    assert!(
+        ids.iter().copied().eq(expected),
+        "{count} ids, of {first:?} to {last:?}"
+    );
+}
+
 /// The lake at `s3://lake/x`, copied to a folder that lives as long as the first of the two.
 pub(crate) fn copied(server: &Server) -> (TempDir, Lake) {
     let folder = TempDir::new().unwrap();

@@ -22,6 +22,8 @@ use super::log::Entry;
 pub(crate) enum Effect {
     /// It is answered with this status and error code, and does nothing.
     Answer(u16, &'static str),
+    /// The same with 503, and the wish to be left alone for so many seconds.
+    Busy(u64),
     /// The connection is closed; it does nothing.
     Close,
     /// It does what it should, and the connection is closed instead of an answer.

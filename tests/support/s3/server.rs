@@ -302,6 +302,11 @@ async fn answer(shared: Arc<Shared>, mut request: hyper::Request<Incoming>) -> R
             return std::future::pending().await;
         }
         Some(Effect::Answer(status, code)) => refusal(status, code),
+        Some(Effect::Busy(seconds)) => {
+            let mut busy = refusal(503, "SlowDown");
+            busy.headers_mut().insert("retry-after", seconds.into());
+            busy
+        }
         Some(Effect::Body(text)) => HttpResponse::new(Body::from(text.to_owned())),
         _ => {
             if effect == Some(Effect::IgnoreRange) {
