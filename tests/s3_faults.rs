@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::config::retry::RetryConfig;
 use bytes::Bytes;
-use lakebed::store::{Body, Checksum, Compared, Complete, Put, Replace, Store};
+use lakebed::s3::{Patience, S3};
+use lakebed::store::{Body, Checksum, Compared, Complete, Put, Replace, S3Store, Store};
 use support::key;
 use support::s3::{Effect, Fault};
 use support::s3_lake::{S3Lake, body, spooled, store, told};
@@ -203,9 +203,12 @@ async fn a_body_that_stalls_is_asked_for_again() {
     let lake = S3Lake::new();
     let text = "x".repeat(100_000);
     lake.store.put_if_absent(&key("t/long"), body(&text)).await.unwrap();
-    let soon = StalledStreamProtectionConfig::enabled().grace_period(Duration::from_millis(200));
-    let client = lake.server.config().stalled_stream_protection(soon.build());
-    let store = store(Client::from_conf(client.build()), None);
+    let patience = Patience {
+        stall: Duration::from_millis(200),
+        ..Patience::default()
+    };
+    let s3 = S3::with_patience(Client::from_conf(lake.server.config().build()), None, patience);
+    let store = S3Store::new(s3, &"s3://lake/p".parse().unwrap());
     lake.inject("GetObject", Effect::Stall(70_000), 1);
     let (bytes, _) = store.get(&key("t/long")).await.unwrap().unwrap();
     assert!(bytes == text.as_bytes());

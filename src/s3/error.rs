@@ -46,6 +46,8 @@ pub struct Refusal {
     /// What S3, or the connection, said.
     pub source: Box<dyn Error + Send + Sync>,
     trouble: Trouble,
+    /// It would have been tried again, had not so much failed before.
+    out_of_retries: bool,
     asked: Option<Asked>,
 }
 
@@ -112,6 +114,7 @@ impl S3 {
         if matches!(&refusal.trouble, Trouble::Elsewhere(theirs @ Some(_)) if theirs.as_deref() == ours) {
             refusal.trouble = Trouble::Wordless;
         }
+        refusal.out_of_retries = refusal.transient && self.retries.are_spent();
         refusal.asked = Some(Asked {
             action,
             bucket: bucket.to_owned(),
@@ -156,6 +159,7 @@ where
         transient,
         source: Box::new(Cause(error.into_source().unwrap_or_else(Into::into))),
         trouble,
+        out_of_retries: false,
         asked: None,
     }
 }
@@ -206,6 +210,7 @@ fn answered(error: &impl ProvideErrorMetadata, raw: &HttpResponse) -> Refusal {
             request_id: raw.request_id().map(str::to_owned),
         }),
         trouble,
+        out_of_retries: false,
         asked: None,
     }
 }
@@ -235,7 +240,16 @@ impl Refusal {
             transient: true,
             source: why.into(),
             trouble: Trouble::BrokenAnswer,
+            out_of_retries: false,
             asked: None,
+        }
+    }
+
+    /// Nothing is left to try it again with.
+    pub(crate) fn out_of_retries(self) -> Self {
+        Self {
+            out_of_retries: true,
+            ..self
         }
     }
 }

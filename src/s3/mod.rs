@@ -1,24 +1,27 @@
 //! How S3 is reached, for raw objects and lakes alike: one client, its timeouts and retries, and what its errors mean.
 //!
 //! ```text
-//! environment, profile, role ──> S3 ──> requests, each tried up to five times
-//!                                   ──> Refusal: what was refused, why, and what to do about it
+//! environment, profile, role ──> S3 ──> requests, each tried up to five times ──pace, patience──> S3 itself
+//!                                ├──> retries: one store of tokens for whoever asks again
+//!                                └──> Refusal: what was refused, why, and what to do about it
 //! ```
 //!
 //! Everything that the AWS SDKs share is honoured: credentials, `AWS_REGION`, `AWS_PROFILE`, `AWS_ENDPOINT_URL`,
 //! `AWS_ENDPOINT_URL_S3`, `AWS_MAX_ATTEMPTS` and what profiles say of the same. Bodies of answers are the caller's to
 //! count: the client tries requests again, not bodies that break off.
 
+mod attempts;
 mod error;
 mod key;
 mod location;
-
-use std::time::Duration;
+mod pace;
+mod patience;
+mod renewal;
+mod retries;
 
 use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::{self, StalledStreamProtectionConfig};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
@@ -26,23 +29,24 @@ use aws_types::service_config::ServiceConfigKey;
 pub use error::{Action, Refusal};
 pub use key::{KeyError, decode_key};
 pub use location::{LocationError, S3Location};
+pub use patience::Patience;
+pub(crate) use retries::Retries;
+
+use attempts::{Judge, Paced};
+use pace::Pace;
+use renewal::Renewal;
 
 /// What S3 tools take where nothing names a region. S3 names the right one when it refuses.
 const REGION_DEFAULT: &str = "us-east-1";
 /// Attempts of one request. Three, the SDK's own default, end too soon for an S3 that answers 503 while it scales.
 const ATTEMPTS: u32 = 5;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// From the start of a request to the first byte of its answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-/// The same where that time holds the sending of a large body, or work of S3 on many parts. A stalled one fails sooner.
-const PATIENT_TIMEOUT: Duration = Duration::from_secs(600);
-/// A body that brings no byte for so long is given up, in either direction.
-const STALL_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How S3 is reached. Cloning gives another handle of the same client, with its connections and its budget of retries.
+/// How S3 is reached. Cloning gives another handle of the same client, with its connections, its pace and its retries.
 #[derive(Clone, Debug)]
 pub struct S3 {
     client: Client,
+    patience: Patience,
+    retries: Retries,
     expected_owner: Option<String>,
     endpoint: Option<String>,
 }
@@ -63,28 +67,65 @@ impl S3 {
         if setting(&sdk, "AWS_MAX_ATTEMPTS", "max_attempts").is_none() {
             retries = retries.with_max_attempts(ATTEMPTS);
         }
+        let patience = Patience::default();
         let settings = config::Builder::from(&sdk)
             // Other stores rarely have a name for each bucket; `bucket.localhost` has none either.
             .force_path_style(endpoint.is_some())
             .retry_config(retries)
-            .timeout_config(timeouts(ANSWER_TIMEOUT))
-            .stalled_stream_protection(
-                StalledStreamProtectionConfig::enabled()
-                    .grace_period(STALL_TIMEOUT)
-                    .build(),
-            );
+            .timeout_config(patience.timeouts(patience.answer));
         Self {
-            client: Client::from_conf(settings.build()),
             expected_owner,
             endpoint,
+            ..Self::over(settings.build(), patience)
         }
     }
 
-    /// Over a client that was made elsewhere, in a test.
+    /// Over a client that was made elsewhere, in a test. Its own limits of time stay.
     pub fn with_client(client: Client, expected_owner: Option<String>) -> Self {
         Self {
-            client,
             expected_owner,
+            ..Self::over(client.config().clone(), Patience::default())
+        }
+    }
+
+    /// The same with other limits.
+    pub fn with_patience(client: Client, expected_owner: Option<String>, patience: Patience) -> Self {
+        let settings = client.config().to_builder();
+        let settings = settings.timeout_config(patience.timeouts(patience.answer));
+        Self {
+            expected_owner,
+            ..Self::over(settings.build(), patience)
+        }
+    }
+
+    /// Over this client of the SDK, every attempt of whose requests is paced, watched and counted.
+    fn over(settings: config::Config, patience: Patience) -> Self {
+        let (retries, renewal) = (Retries::default(), Renewal::default());
+        let mut paced = settings.to_builder();
+        if let Some(inner) = settings.http_client() {
+            paced = paced.http_client(Paced {
+                inner,
+                pace: Pace::default(),
+                retries: retries.clone(),
+                patience,
+            });
+        }
+        // Those of the SDK are shared by its requests alone.
+        let of_the_sdk = RetryPartition::custom("lakebed").token_bucket(TokenBucket::unlimited());
+        let paced = paced
+            .retry_partition(of_the_sdk.build())
+            .retry_classifier(Judge {
+                retries: retries.clone(),
+                renewal: renewal.clone(),
+            })
+            .identity_cache(renewal)
+            // It counts the time in which a body is not asked for, and that in which a request waits its turn.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        Self {
+            client: Client::from_conf(paced.build()),
+            patience,
+            retries,
+            expected_owner: None,
             endpoint: None,
         }
     }
@@ -103,7 +144,17 @@ impl S3 {
     ///
     /// One longer timeout for all of them: connections are kept apart by it.
     pub fn patient(&self) -> config::Builder {
-        config::Builder::new().timeout_config(timeouts(PATIENT_TIMEOUT))
+        config::Builder::new().timeout_config(self.patience.timeouts(self.patience.large_answer))
+    }
+
+    /// How long it is waited for.
+    pub(crate) fn patience(&self) -> &Patience {
+        &self.patience
+    }
+
+    /// What may be asked again.
+    pub(crate) fn retries(&self) -> &Retries {
+        &self.retries
     }
 }
 
@@ -119,11 +170,4 @@ fn setting(sdk: &SdkConfig, env: &str, profile: &str) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id("S3").env(env).profile(profile);
     sdk.service_config()?
         .load_config(key.build().expect("all three are given"))
-}
-
-fn timeouts(answer: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .read_timeout(answer)
-        .build()
 }

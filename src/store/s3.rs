@@ -18,9 +18,7 @@ mod sending;
 mod write;
 
 use std::error::Error;
-use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
-use std::time::Duration;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -188,11 +186,4 @@ fn is_no_upload(refusal: &Refusal) -> bool {
 
 fn base64(bytes: impl AsRef<[u8]>) -> String {
     BASE64_STANDARD.encode(bytes)
-}
-
-/// Waits before the next attempt: longer each time, and not as long as others do.
-async fn pause(attempt: u32) {
-    let longest_ms = 100u64 << attempt.min(6);
-    let jitter_ms = RandomState::new().hash_one(attempt) % longest_ms;
-    tokio::time::sleep(Duration::from_millis(jitter_ms)).await;
 }

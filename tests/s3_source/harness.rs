@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{Builder, StalledStreamProtectionConfig};
 use lakebed::engine::{Engine, EngineConfig};
 use lakebed::job::identity::{SourceName, Version};
 use lakebed::load::{Became, RunOptions};
 use lakebed::pipeline::Progress;
 use lakebed::place::Place;
 use lakebed::report::Summary;
-use lakebed::s3::S3;
+use lakebed::s3::{Patience, S3};
 use lakebed::settings::{Flags, Settings};
 use lakebed::source::listing::{Listing, Selection, Source, pack};
 use lakebed::source::raw::{RawObjects, ReadError};
@@ -64,12 +63,13 @@ pub(crate) fn s3(server: &Server) -> S3 {
 
 /// Gives up what stalls, or is not answered, soon.
 pub(crate) fn impatient(server: &Server) -> S3 {
-    let stalls = StalledStreamProtectionConfig::enabled().grace_period(PATIENCE);
-    let timeouts = TimeoutConfig::builder().read_timeout(PATIENCE).build();
-    let config = config(server)
-        .stalled_stream_protection(stalls.build())
-        .timeout_config(timeouts);
-    S3::with_client(Client::from_conf(config.build()), None)
+    let patience = Patience {
+        answer: PATIENCE,
+        stall: PATIENCE,
+        body: 3 * PATIENCE,
+        ..Patience::default()
+    };
+    S3::with_patience(Client::from_conf(config(server).build()), None, patience)
 }
 
 /// Runs all cases of a table at the same time: most of what they do is to wait.
@@ -280,6 +280,16 @@ impl Process {
     pub(crate) fn lake(&self) -> Lake {
         Lake::at(self.folder.as_ref().unwrap().path().join("lake"))
     }
+}
+
+/// These are the ids in this range, each once. Not `assert_eq!`: thousands of numbers would be printed.
+#[track_caller]
+pub(crate) fn events_fit(ids: &[u64], expected: std::ops::Range<u64>) {
+    let (count, first, last) = (ids.len(), ids.first(), ids.last());
+    assert!(
+        ids.iter().copied().eq(expected),
+        "{count} ids, of {first:?} to {last:?}"
+    );
 }
 
 /// The lake at `s3://lake/x`, copied to a folder that lives as long as the first of the two.

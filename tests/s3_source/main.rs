@@ -5,6 +5,7 @@
 //! reading ─ its bytes, whole and in order     faults ─ the same where answers break off, stall or are refused
 //! loading ─ jobs and their requests           changes ─ objects overwritten, deleted or denied under a job
 //! replaced ─ the same after they were loaded: a job in the place of another
+//! pace ─ how many requests a process has waiting    patience ─ what comes too slowly    retries ─ what is asked again
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
@@ -23,5 +24,8 @@ mod harness;
 mod identity;
 mod listing;
 mod loading;
+mod pace;
+mod patience;
 mod reading;
 mod replaced;
+mod retries;

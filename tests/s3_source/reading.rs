@@ -157,9 +157,9 @@ async fn large_objects_come_in_fewer_ranges_as_quickly_as_they_are_read() {
     .await;
     let log = raw_log(&server);
     let struck = log.iter().filter(|entry| entry.fault.is_some()).count();
-    // The first has 4 MiB, each other a thirty-second of the object.
+    // The first has 4 MiB, each other a thirty-second of the object. A struck one may have had no more left than it brought.
     assert!(
-        (34..=36).contains(&(log.len() - struck)),
+        (32..=35).contains(&(log.len() - struck)),
         "{} requests, {struck} struck",
         log.len()
     );

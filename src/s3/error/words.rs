@@ -11,6 +11,16 @@ impl fmt::Display for Refusal {
         let place = asked
             .and_then(|asked| asked.endpoint.as_deref())
             .map_or_else(|| "S3".to_owned(), |endpoint| format!("the S3 endpoint {endpoint}"));
+        self.trouble(asked, &bucket, &place, f)?;
+        match self.out_of_retries {
+            true => f.write_str("; too many requests have failed for it to be asked again now: try again later"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Refusal {
+    fn trouble(&self, asked: Option<&Asked>, bucket: &str, place: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.trouble {
             Trouble::NoCredentials => f.write_str(
                 "no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \

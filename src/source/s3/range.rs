@@ -1,6 +1,5 @@
 //! One range of an object: asked for on a condition, checked against what was promised, resumed where it breaks off.
 
-use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,6 +9,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::DateTime;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 
 use super::{RANGE_BYTES_MIN, S3Objects, bare, no_bucket};
 use crate::s3::Refusal;
@@ -20,7 +20,6 @@ use crate::source::raw::ReadError;
 const ATTEMPTS_MAX: u32 = 6;
 /// A connection that breaks off after less is not getting anywhere.
 const PROGRESS_BYTES: u64 = 64 << 10;
-const PAUSE_MS: u64 = 100;
 /// A piece takes no more room than this, so that it always fits once all before it were read.
 const ROOM_MOST: u32 = RANGE_BYTES_MIN as u32;
 
@@ -48,6 +47,8 @@ pub(super) struct Sink {
     /// Bytes that may wait to be read. None: all wait until the range is complete, and can still be thrown away.
     room: Option<Arc<Semaphore>>,
     held: Vec<Bytes>,
+    /// How long the reader was waited for.
+    waited: Duration,
 }
 
 impl Sink {
@@ -57,6 +58,7 @@ impl Sink {
             to,
             room: room.map(|bytes| Arc::new(Semaphore::new(bytes))),
             held: Vec::new(),
+            waited: Duration::ZERO,
         }
     }
 
@@ -71,7 +73,9 @@ impl Sink {
             return;
         };
         let bytes = u32::try_from(piece.len()).unwrap_or(u32::MAX).min(ROOM_MOST);
+        let since = Instant::now();
         let permit = Arc::clone(room).acquire_many_owned(bytes).await.ok();
+        self.waited += since.elapsed();
         drop(self.to.send(FromRange::Pieces(vec![piece], permit)));
     }
 
@@ -109,6 +113,7 @@ impl S3Objects {
     ) -> Result<(), ReadError> {
         let mut on_head = Some(on_head);
         let (mut got, mut attempts) = (0, 0);
+        let begun_at = Instant::now();
         loop {
             let before = got;
             let rest = range.start + got..range.end;
@@ -148,12 +153,18 @@ impl S3Objects {
                 got = 0;
             }
             attempts = if got > before + PROGRESS_BYTES { 1 } else { attempts + 1 };
+            let waited = begun_at.elapsed().saturating_sub(sink.waited);
+            if waited > self.s3.patience().for_range(range.end - range.start) {
+                let (size, waited_s) = (range.end - range.start, waited.as_secs());
+                let why = format!("S3 sent {got} of {size} bytes in {waited_s} s, and was not asked any more");
+                return Err(ReadError::S3(Box::new(Refusal::broken_off(why))));
+            }
             if attempts >= ATTEMPTS_MAX {
                 return Err(ReadError::S3(refused));
             }
-            let longest_ms = PAUSE_MS << attempts;
-            let pause_ms = RandomState::new().hash_one(attempts) % longest_ms;
-            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+            if !self.s3.retries().again(attempts).await {
+                return Err(ReadError::S3(Box::new(refused.out_of_retries())));
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use aws_sdk_s3::types::{ChecksumMode, ChecksumType};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::{Object, base64, is_absent, pause, request};
+use super::{Object, base64, is_absent, request};
 use crate::s3::Action;
 use crate::store::{Checksum, Compared, ObjectMeta, Part, StoreError, Tag};
 
@@ -121,12 +121,12 @@ impl Object<'_> {
                 Ok(()) => return Ok(Some(etag)),
                 Err(why) => {
                     broken += 1;
-                    if broken == BODIES_MAX {
+                    // Waits before the next one.
+                    if broken == BODIES_MAX || !self.store.s3.retries().again(broken).await {
                         return Err(StoreError::new(READ, self.key, true, why));
                     }
                 }
             }
-            pause(broken).await;
         }
     }
 }

@@ -5,7 +5,7 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPa
 use bytes::Bytes;
 
 use super::sending::{checksum, stream};
-use super::{Object, base64, is_absent, is_no_upload, pause, request};
+use super::{Object, base64, is_absent, is_no_upload, request};
 use crate::s3::{Action, Refusal};
 use crate::store::{Body, Checksum, Complete, ObjectMeta, Part, Put, Replace, StoreError, Tag, UploadId};
 
@@ -55,7 +55,7 @@ impl Object<'_> {
             match refusal.status {
                 Some(412) => return Ok(Replace::Changed),
                 Some(404) if is_absent(&refusal) => return Ok(Replace::Absent),
-                Some(409) if conflicts < CONFLICTS_MAX => pause(conflicts).await,
+                Some(409) if conflicts < CONFLICTS_MAX && self.store.s3.retries().again(conflicts).await => {}
                 _ => {
                     return match self.there_after(&refusal).await {
                         Some(there) if there.tag != *tag => Ok(Replace::Changed),
@@ -94,8 +94,12 @@ impl Object<'_> {
         if body.size() > LARGE {
             put = put.config_override(self.store.s3.patient());
         }
-        let sent = put.send().await;
-        Ok(sent.map_err(|error| self.refusal(Action::PutObject, error)))
+        Ok(match put.send().await {
+            Ok(answer) if answer.e_tag.as_ref().is_some_and(|etag| !etag.is_empty()) => Ok(answer),
+            // Success of something else, or none: the body, which would tell, is not read by the client.
+            Ok(_) => Err(Refusal::without_result()),
+            Err(error) => Err(self.refusal(Action::PutObject, error)),
+        })
     }
 
     pub(super) async fn delete(&self) -> Result<(), StoreError> {

@@ -22,6 +22,8 @@ use super::log::Entry;
 pub(crate) enum Effect {
     /// It is answered with this status and error code, and does nothing.
     Answer(u16, &'static str),
+    /// The same with 503, and the wish to be left alone for so many seconds.
+    Busy(u64),
     /// The connection is closed; it does nothing.
     Close,
     /// It does what it should, and the connection is closed instead of an answer.
@@ -36,8 +38,30 @@ pub(crate) enum Effect {
     BodyAfter(&'static str),
     /// The answer's body breaks off after so many bytes, although its headers promise all of it.
     Cut(u64),
+    /// The same so many bytes before its end.
+    CutBack(u64),
+    /// The same in the middle.
+    CutHalf,
     /// The answer's body stops after so many bytes, and the connection stays open.
     Stall(u64),
+    /// The answer's body comes byte by byte, with so many milliseconds between them.
+    Trickle(u64),
+    /// The answer's body is this much shorter, and its headers know nothing else.
+    Shorter(u64),
+    /// The answer's body has this many bytes behind it that are not the object's, and its headers count them.
+    Longer(u64),
+    /// After so many bytes of the request were read, the connection is closed; it does nothing.
+    CutRequest(u64),
+    /// The same in the middle of the request.
+    CutRequestHalf,
+    /// After so many bytes of the request were read, no more are, and there is never an answer; it does nothing.
+    StallRequest(u64),
+    /// The request is read in small pieces, with so many milliseconds between them; it does nothing before it is complete.
+    TrickleRequest(u64),
+    /// The request never gets here: there is no server where it is sent.
+    Unreachable,
+    /// The request never gets here: the name of its host stands for nothing.
+    Nameless,
     /// A range is not heeded: 200 and the whole object.
     IgnoreRange,
     /// The answer has another value in a header.
@@ -52,6 +76,13 @@ impl Effect {
     /// What a completion of an upload can be answered when S3 fails after it began to answer.
     pub(crate) const OK_WITH_ERROR: Self = Self::Answer(200, "InternalError");
     pub(crate) const OTHER_TAG: Self = Self::Header("etag", "\"00000000000000000000000000000000\"");
+}
+
+impl Effect {
+    /// Whether it strikes on the client's side.
+    pub(super) fn is_on_the_way(&self) -> bool {
+        matches!(self, Self::Unreachable | Self::Nameless)
+    }
 }
 
 /// Which requests an effect strikes: all that match, until `nth`, `first`, `every` or `at_rate` say otherwise.
@@ -151,10 +182,13 @@ impl Fault {
     }
 }
 
-/// The effect that strikes this request, if any does.
-pub(super) fn struck(faults: &mut [Fault], entry: &Entry) -> Option<Effect> {
+/// The effect that strikes this request, if any does: of those on the client's side, or of the others.
+pub(super) fn struck(faults: &mut [Fault], entry: &Entry, on_the_way: bool) -> Option<Effect> {
     let mut effect = None;
-    for fault in faults {
+    for fault in faults
+        .iter_mut()
+        .filter(|fault| fault.effect.is_on_the_way() == on_the_way)
+    {
         if fault.strikes(entry) {
             effect.get_or_insert_with(|| fault.effect.clone());
         }
@@ -183,6 +217,8 @@ enum End {
     /// The connection breaks.
     Cut,
     Cutting(Pin<Box<tokio::time::Sleep>>),
+    /// All is well.
+    Whole,
 }
 
 impl Broken {
@@ -193,6 +229,12 @@ impl Broken {
 
     pub(super) fn stalled(inner: s3s::Body, left: u64) -> Self {
         let end = End::Stall;
+        Self { inner, left, end }
+    }
+
+    /// Ends as if it were all.
+    pub(super) fn short(inner: s3s::Body, left: u64) -> Self {
+        let end = End::Whole;
         Self { inner, left, end }
     }
 }
@@ -227,10 +269,80 @@ impl Body for Broken {
                 Poll::Ready(Some(Err(error.into())))
             }
             End::Stall | End::Cut => Poll::Pending,
+            End::Whole => Poll::Ready(None),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
+        match self.end {
+            End::Whole => SizeHint::with_exact(self.left),
+            _ => self.inner.size_hint(),
+        }
+    }
+}
+
+/// A body that comes byte by byte.
+pub(super) struct Trickling {
+    inner: s3s::Body,
+    waiting: Bytes,
+    period: Duration,
+    pause: Pin<Box<tokio::time::Sleep>>,
+}
+
+impl Trickling {
+    pub(super) fn new(inner: s3s::Body, period: Duration) -> Self {
+        Self {
+            inner,
+            waiting: Bytes::new(),
+            period,
+            pause: Box::pin(tokio::time::sleep(period)),
+        }
+    }
+}
+
+impl Body for Trickling {
+    type Data = Bytes;
+    type Error = s3s::StdError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        while self.waiting.is_empty() {
+            let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(context)?) else {
+                return Poll::Ready(None);
+            };
+            self.waiting = frame.into_data().unwrap_or_default();
+        }
+        ready!(self.pause.as_mut().poll(context));
+        let next = tokio::time::Instant::now() + self.period;
+        self.pause.as_mut().reset(next);
+        Poll::Ready(Some(Ok(Frame::data(self.waiting.split_to(1)))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+/// A body with bytes behind it that are not its own.
+pub(super) struct Padded {
+    pub(super) inner: s3s::Body,
+    pub(super) more: Bytes,
+}
+
+impl Body for Padded {
+    type Data = Bytes;
+    type Error = s3s::StdError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(context)?) {
+            return Poll::Ready(Some(Ok(frame)));
+        }
+        let more = std::mem::take(&mut self.more);
+        Poll::Ready((!more.is_empty()).then_some(Ok(Frame::data(more))))
     }
 }

@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
 use super::face::{Face, IgnoreRange};
-use super::faults::{self, Broken, Effect, Fault};
+use super::faults::{self, Broken, Effect, Fault, Padded, Trickling};
 use super::log::Entry;
 use super::model::Model;
 
@@ -47,6 +47,8 @@ struct Shared {
     log: Mutex<Vec<Entry>>,
     /// Requests that are neither answered nor given up.
     under_way: AtomicUsize,
+    /// Requests that were led astray.
+    astray: AtomicUsize,
 }
 
 impl Server {
@@ -69,6 +71,7 @@ impl Server {
             faults: Mutex::default(),
             log: Mutex::default(),
             under_way: AtomicUsize::new(0),
+            astray: AtomicUsize::new(0),
         });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -114,6 +117,11 @@ impl Server {
         log.iter().filter(|entry| entry.operation == operation).count()
     }
 
+    /// How many requests never got here, by a fault.
+    pub(crate) fn astray(&self) -> usize {
+        self.shared.astray.load(Ordering::SeqCst)
+    }
+
     /// Waits until no request is under way. Those of a killed process are given up when its connections are found broken.
     pub(crate) fn settle(&self) {
         while self.shared.under_way.load(Ordering::SeqCst) > 0 {
@@ -130,6 +138,7 @@ impl Server {
             .force_path_style(true)
             .credentials_provider(Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test"))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .interceptor(OnTheWay(Arc::clone(&self.shared)))
     }
 
     /// A client that sends every request once.
@@ -161,6 +170,46 @@ impl Drop for Server {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+    }
+}
+
+/// Leads requests astray that a fault strikes on the client's side.
+struct OnTheWay(Arc<Shared>);
+
+impl std::fmt::Debug for OnTheWay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OnTheWay")
+    }
+}
+
+impl Intercept for OnTheWay {
+    fn name(&self) -> &'static str {
+        "OnTheWay"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let request = context.request_mut();
+        let mut here = hyper::Request::builder().method(request.method()).uri(request.uri());
+        for (name, value) in request.headers() {
+            here = here.header(name, value);
+        }
+        let here = here.body(())?;
+        let path = here.uri().path_and_query().map_or("/", |path| path.as_str());
+        let away = match faults::struck(&mut self.0.faults.lock().unwrap(), &Entry::of(&here), true) {
+            // Nobody listens at this port.
+            Some(Effect::Unreachable) => format!("http://127.0.0.1:1{path}"),
+            // A label of a name has at most 63 letters, so no name server need be asked.
+            Some(Effect::Nameless) => format!("http://{}.invalid{path}", "x".repeat(64)),
+            _ => return Ok(()),
+        };
+        self.0.astray.fetch_add(1, Ordering::SeqCst);
+        request.set_uri(away)?;
+        Ok(())
     }
 }
 
@@ -222,10 +271,10 @@ impl Drop for UnderWay {
 async fn answer(shared: Arc<Shared>, mut request: hyper::Request<Incoming>) -> Result<HttpResponse, StdError> {
     let _under_way = UnderWay::new(&shared);
     join_codings(&mut request)?;
-    let mut request = request.map(|body| Heard(Arc::new(Mutex::new(body))));
+    let mut request = request.map(Heard::new);
     let body = request.body().clone();
     let mut entry = Entry::of(&request);
-    let effect = faults::struck(&mut shared.faults.lock().unwrap(), &entry);
+    let effect = faults::struck(&mut shared.faults.lock().unwrap(), &entry, false);
     entry.fault = effect.as_ref().map(|effect| format!("{effect:?}"));
     let number = {
         let mut log = shared.log.lock().unwrap();
@@ -239,11 +288,32 @@ async fn answer(shared: Arc<Shared>, mut request: hyper::Request<Incoming>) -> R
             drain(body).await?;
             return std::future::pending().await;
         }
+        Some(Effect::CutRequest(bytes)) => {
+            read(body, bytes).await?;
+            return Err("closed by a fault".into());
+        }
+        Some(Effect::CutRequestHalf) => {
+            let half = body.size_hint().exact().unwrap_or(0) / 2;
+            read(body, half).await?;
+            return Err("closed by a fault".into());
+        }
+        Some(Effect::StallRequest(bytes)) => {
+            read(body, bytes).await?;
+            return std::future::pending().await;
+        }
         Some(Effect::Answer(status, code)) => refusal(status, code),
+        Some(Effect::Busy(seconds)) => {
+            let mut busy = refusal(503, "SlowDown");
+            busy.headers_mut().insert("retry-after", seconds.into());
+            busy
+        }
         Some(Effect::Body(text)) => HttpResponse::new(Body::from(text.to_owned())),
         _ => {
             if effect == Some(Effect::IgnoreRange) {
                 request.extensions_mut().insert(IgnoreRange);
+            }
+            if let Some(Effect::TrickleRequest(millis)) = effect {
+                request.body_mut().pause = Some(Duration::from_millis(millis));
             }
             shared.s3.call(request.map(Body::http_body)).await?
         }
@@ -270,8 +340,31 @@ async fn answer(shared: Arc<Shared>, mut request: hyper::Request<Incoming>) -> R
         Some(Effect::Cut(after)) => {
             response = response.map(|body| Body::http_body_unsync(Broken::cut(body, after)));
         }
+        Some(Effect::CutBack(bytes)) => {
+            let left = length(&response).saturating_sub(bytes);
+            response = response.map(|body| Body::http_body_unsync(Broken::cut(body, left)));
+        }
+        Some(Effect::CutHalf) => {
+            let left = length(&response) / 2;
+            response = response.map(|body| Body::http_body_unsync(Broken::cut(body, left)));
+        }
         Some(Effect::Stall(after)) => {
             response = response.map(|body| Body::http_body_unsync(Broken::stalled(body, after)));
+        }
+        Some(Effect::Trickle(millis)) => {
+            let period = Duration::from_millis(millis);
+            response = response.map(|body| Body::http_body_unsync(Trickling::new(body, period)));
+        }
+        Some(Effect::Shorter(bytes)) => {
+            let left = length(&response).saturating_sub(bytes);
+            response.headers_mut().insert("content-length", left.into());
+            response = response.map(|body| Body::http_body_unsync(Broken::short(body, left)));
+        }
+        Some(Effect::Longer(bytes)) => {
+            let more = Bytes::from(vec![b'x'; usize::try_from(bytes)?]);
+            let all = length(&response) + bytes;
+            response.headers_mut().insert("content-length", all.into());
+            response = response.map(|inner| Body::http_body_unsync(Padded { inner, more }));
         }
         _ => {}
     }
@@ -296,30 +389,66 @@ fn refusal(status: u16, code: &str) -> HttpResponse {
     error.to_http_response().unwrap()
 }
 
+/// The length of an answer's body.
+fn length(response: &HttpResponse) -> u64 {
+    let told = response.headers().get("content-length");
+    let told = told.and_then(|length| length.to_str().ok()?.parse().ok());
+    told.or_else(|| response.body().size_hint().exact()).unwrap_or(0)
+}
+
 /// A request's body that can be read to its end after s3s has lost interest in it.
 #[derive(Clone)]
-struct Heard(Arc<Mutex<Incoming>>);
+struct Heard {
+    body: Arc<Mutex<Incoming>>,
+    /// Before each piece, where it is read slowly.
+    pause: Option<Duration>,
+    pausing: Arc<Mutex<Option<Pin<Box<tokio::time::Sleep>>>>>,
+}
+
+impl Heard {
+    fn new(body: Incoming) -> Self {
+        Self {
+            body: Arc::new(Mutex::new(body)),
+            pause: None,
+            pausing: Arc::default(),
+        }
+    }
+}
 
 impl http_body::Body for Heard {
     type Data = Bytes;
     type Error = hyper::Error;
 
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut *self.0.lock().unwrap()).poll_frame(context)
+        if let Some(pause) = self.pause {
+            let mut pausing = self.pausing.lock().unwrap();
+            let sleep = pausing.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+            std::task::ready!(sleep.as_mut().poll(context));
+            *pausing = None;
+        }
+        Pin::new(&mut *self.body.lock().unwrap()).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.lock().unwrap().is_end_stream()
+        self.body.lock().unwrap().is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.lock().unwrap().size_hint()
+        self.body.lock().unwrap().size_hint()
     }
 }
 
-async fn drain(mut body: Heard) -> Result<(), StdError> {
-    while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        frame?;
+async fn drain(body: Heard) -> Result<(), StdError> {
+    read(body, u64::MAX).await
+}
+
+/// Reads at least so many bytes, if there are as many.
+async fn read(mut body: Heard, bytes: u64) -> Result<(), StdError> {
+    let mut got = 0;
+    while got < bytes
+        && let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+    {
+        got += frame?.data_ref().map_or(0, |data| data.len() as u64);
     }
     Ok(())
 }
