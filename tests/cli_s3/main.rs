@@ -14,6 +14,7 @@ mod sandbox;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod altered;
 mod backfill;
 mod cloud;
 mod crashes;

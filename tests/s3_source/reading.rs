@@ -42,7 +42,9 @@ async fn objects_of_every_size_come_out_byte_for_byte() {
         let found = read_all(&raw_of(s3(&server)), &sources, memory).await.unwrap();
         same(&found, &contents, &format!("memory {memory}"));
         let log = server.log();
-        assert_eq!(log.len() as u64, ranges, "one request a range");
+        let heads = log.iter().filter(|entry| entry.operation == "HeadObject").count();
+        assert_eq!(heads, 3, "one for the checksum of each object of several ranges");
+        assert_eq!((log.len() - heads) as u64, ranges, "one request a range");
         assert!(log.iter().all(|entry| entry.header("if-match").is_some()));
     }
     // Announced ones: what the first look brought is not asked for again. An empty object has no first byte to ask for.
@@ -54,7 +56,7 @@ async fn objects_of_every_size_come_out_byte_for_byte() {
     let found = read_all(&raw, &sources, 8 * MIB).await.unwrap();
     same(&found, &contents, "announced");
     let empty = sizes.iter().filter(|size| **size == 0).count();
-    assert_eq!(server.calls("HeadObject"), empty);
+    assert_eq!(server.calls("HeadObject"), empty + 3);
     assert_eq!(server.calls("GetObject") as u64, ranges + empty as u64);
 }
 
@@ -322,6 +324,7 @@ async fn ranges_after_the_first_are_pinned_to_its_version() {
         pinned("12582912-13631487"),
         pinned("4194304-8388607"),
         pinned("8388608-12582911"),
+        format!("HeadObject raw/000 if-match=\"{tag}\" -> 200"),
     ];
     expected.sort();
     assert_eq!(lines, expected);

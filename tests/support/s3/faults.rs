@@ -62,6 +62,8 @@ pub(crate) enum Effect {
     Unreachable,
     /// The request never gets here: the name of its host stands for nothing.
     Nameless,
+    /// One bit of the answer's body is another, this many bytes from its beginning.
+    Flip(u64),
     /// A range is not heeded: 200 and the whole object.
     IgnoreRange,
     /// The answer has another value in a header.
@@ -344,5 +346,42 @@ impl Body for Padded {
         }
         let more = std::mem::take(&mut self.more);
         Poll::Ready((!more.is_empty()).then_some(Ok(Frame::data(more))))
+    }
+}
+
+/// A body of which one bit is another.
+pub(super) struct Flipped {
+    pub(super) inner: s3s::Body,
+    /// Bytes before the one that it is in.
+    pub(super) left: u64,
+}
+
+impl Body for Flipped {
+    type Data = Bytes;
+    type Error = s3s::StdError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some(frame) = ready!(Pin::new(&mut self.inner).poll_frame(context)?) else {
+            return Poll::Ready(None);
+        };
+        let left = self.left;
+        self.left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
+        let flip = |data: Bytes| {
+            let mut data = data.to_vec();
+            if let Some(byte) = usize::try_from(left).ok().and_then(|left| data.get_mut(left)) {
+                *byte ^= 1;
+                // No other.
+                self.left = u64::MAX;
+            }
+            Bytes::from(data)
+        };
+        Poll::Ready(Some(Ok(frame.map_data(flip))))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
     }
 }

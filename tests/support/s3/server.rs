@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
 use super::face::{Face, IgnoreRange};
-use super::faults::{self, Broken, Effect, Fault, Padded, Trickling};
+use super::faults::{self, Broken, Effect, Fault, Flipped, Padded, Trickling};
 use super::log::Entry;
 use super::model::Model;
 
@@ -354,6 +354,9 @@ async fn answer(shared: Arc<Shared>, mut request: hyper::Request<Incoming>) -> R
         Some(Effect::Trickle(millis)) => {
             let period = Duration::from_millis(millis);
             response = response.map(|body| Body::http_body_unsync(Trickling::new(body, period)));
+        }
+        Some(Effect::Flip(left)) => {
+            response = response.map(|inner| Body::http_body_unsync(Flipped { inner, left }));
         }
         Some(Effect::Shorter(bytes)) => {
             let left = length(&response).saturating_sub(bytes);
