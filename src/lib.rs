@@ -11,6 +11,9 @@
 //! The modules stand in the order in which data flows through them. `source::frame`, `record`, `partition::hour` and
 //! `encode` do no I/O of their own and read no clock.
 
+mod at_once;
+mod sort;
+
 pub mod settings;
 
 pub mod table;
@@ -36,6 +39,8 @@ pub mod store;
 pub mod job;
 
 pub mod verify;
+
+pub mod reconcile;
 
 pub mod pipeline;
 

@@ -9,6 +9,7 @@
 //! `AWS_ENDPOINT_URL_S3`, `AWS_MAX_ATTEMPTS` and what profiles say of the same. Bodies of answers are the caller's to
 //! count: the client tries requests again, not bodies that break off.
 
+mod dated;
 mod error;
 mod key;
 mod location;
@@ -23,6 +24,7 @@ use aws_sdk_s3::config::{self, StalledStreamProtectionConfig};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
 
+pub(crate) use dated::Dated;
 pub use error::{Action, Refusal};
 pub use key::{KeyError, decode_key};
 pub use location::{LocationError, S3Location};

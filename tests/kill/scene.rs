@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use lakebed::job::lake::Lake;
-use lakebed::job::sweep::sweep;
+use lakebed::job::sweep::{Options, Progress, sweep};
 use lakebed::s3::S3;
 use lakebed::store::{FolderStore, S3Store, Store};
 
@@ -217,7 +217,9 @@ impl Scene {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let swept = runtime.unwrap().block_on(async {
             let lake = Lake::open(store, &["event", "click"]).await.unwrap();
-            sweep(&lake, UNIX_EPOCH).await.unwrap()
+            // Nothing is old enough to be dropped.
+            let options = Options::at(UNIX_EPOCH, "x".to_owned());
+            sweep(&lake, &options, &Progress::default()).await.unwrap()
         });
         assert!(swept.failed.is_empty(), "{:?}", swept.failed);
     }

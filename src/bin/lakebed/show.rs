@@ -1,5 +1,8 @@
 //! What a verb found, in words or as JSON.
 
+mod reconciled;
+mod swept;
+
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -9,6 +12,9 @@ use lakebed::emf::Invocation;
 use lakebed::report::{Failed, Summary};
 use lakebed::verify::Report;
 use serde::Serialize;
+
+pub(crate) use reconciled::reconciled;
+pub(crate) use swept::swept;
 
 use crate::Refused;
 
@@ -94,9 +100,13 @@ fn align_right(table: &mut Table, columns: &[usize]) {
 
 /// What a backfill did.
 pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
-    if as_json {
-        return json(summary);
+    match as_json {
+        true => json(summary),
+        false => print(&summed_up(summary)),
     }
+}
+
+fn summed_up(summary: &Summary) -> String {
     let mut text = String::new();
     let sources = &summary.sources;
     if sources.done == 0 && sources.failed == 0 && sources.already > 0 {
@@ -104,7 +114,7 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
             "{} already loaded, 0 new (--reload loads them again)\n",
             count(sources.already, "object")
         );
-        return print(&text);
+        return text;
     }
     if sources.found == 0 {
         text += "no objects found";
@@ -118,7 +128,7 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
             text += &format!(", {PASSED_OVER} are passed over");
         }
         text += "\n";
-        return print(&text);
+        return text;
     }
     let records = &summary.records;
     text += &format!(
@@ -169,7 +179,7 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
         text += &format!("\n{codes}\n");
     }
     text += &next(summary);
-    print(&text)
+    text
 }
 
 /// What to look at next.

@@ -28,7 +28,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 const HEAD_BYTES: usize = 8;
 
 /// Takes entries in any order.
-pub(super) struct Sorter<T> {
+pub(crate) struct Sorter<T> {
     dir: PathBuf,
     memory: usize,
     held: Held,
@@ -73,7 +73,7 @@ impl Held {
 
 impl<T: Serialize + DeserializeOwned> Sorter<T> {
     /// Holds up to about `memory` bytes, the rest in unnamed files in `dir`. Nothing is made there before it is needed.
-    pub(super) fn new(dir: PathBuf, memory: usize) -> Self {
+    pub(crate) fn new(dir: PathBuf, memory: usize) -> Self {
         Self {
             dir,
             memory,
@@ -84,7 +84,7 @@ impl<T: Serialize + DeserializeOwned> Sorter<T> {
     }
 
     /// Adds an entry. Keys may be equal.
-    pub(super) fn push(&mut self, key: &str, value: &T) -> io::Result<()> {
+    pub(crate) fn push(&mut self, key: &str, value: &T) -> io::Result<()> {
         let held = &mut self.held;
         let begin = held.bytes.len();
         held.bytes.extend_from_slice(key.as_bytes());
@@ -102,7 +102,7 @@ impl<T: Serialize + DeserializeOwned> Sorter<T> {
     }
 
     /// All entries in the order of their keys' bytes; those with equal keys in the order of their values as JSON.
-    pub(super) fn finish(mut self) -> io::Result<Sorted<T>> {
+    pub(crate) fn finish(mut self) -> io::Result<Sorted<T>> {
         self.held.sort();
         let mut inputs = Vec::new();
         for run in self.levels.into_iter().flatten() {
@@ -258,14 +258,14 @@ impl Merge {
 }
 
 /// Sorted entries.
-pub(super) struct Sorted<T> {
+pub(crate) struct Sorted<T> {
     merge: Merge,
     of: PhantomData<T>,
 }
 
 impl<T: DeserializeOwned> Sorted<T> {
     /// The next entry, or nothing after the last.
-    pub(super) fn next(&mut self) -> io::Result<Option<(String, T)>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<(String, T)>> {
         let Some(Entry { key, value }) = self.merge.next()? else {
             return Ok(None);
         };
