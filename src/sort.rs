@@ -32,6 +32,8 @@ pub(crate) struct Sorter<T> {
     dir: PathBuf,
     memory: usize,
     held: Held,
+    #[cfg(test)]
+    memory_max: usize,
     /// Runs by their length: each of the next level is made of [`RUNS_MAX`] of this one.
     levels: Vec<Vec<File>>,
     of: PhantomData<T>,
@@ -78,6 +80,8 @@ impl<T: Serialize + DeserializeOwned> Sorter<T> {
             dir,
             memory,
             held: Held::default(),
+            #[cfg(test)]
+            memory_max: 0,
             levels: Vec::new(),
             of: PhantomData,
         }
@@ -95,10 +99,26 @@ impl<T: Serialize + DeserializeOwned> Sorter<T> {
             key_bytes: length(key.len())?,
             value_bytes: length(held.bytes.len() - begin - key.len())?,
         });
+        #[cfg(test)]
+        {
+            self.memory_max = self.memory_max.max(held.memory());
+        }
         if held.memory() >= self.memory {
             self.write_run()?;
         }
         Ok(())
+    }
+
+    /// The most memory that was in use at once.
+    #[cfg(test)]
+    pub(crate) fn memory_max(&self) -> usize {
+        self.memory_max
+    }
+
+    /// Runs that were written, those of one length merged counted as one.
+    #[cfg(test)]
+    pub(crate) fn runs(&self) -> usize {
+        self.levels.iter().map(Vec::len).sum()
     }
 
     /// All entries in the order of their keys' bytes; those with equal keys in the order of their values as JSON.

@@ -23,6 +23,8 @@ mod load;
 mod names;
 mod raw;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::path::PathBuf;

@@ -133,8 +133,8 @@ impl Verifier<'_> {
                 String::new()
             };
             let message = format!(
-                "visible{others}, and its job is not finished: it was stopped half way, or takes long. Run the load again: it \
-                 is finished by whoever meets it"
+                "visible{others}, and its job is not finished: it was stopped half way, or takes long. Sweep, or run the \
+                 load again: it is finished by whoever meets it"
             );
             self.report
                 .add(Problem::new(Code::JobUnfinished, first, Some(&job), message));

@@ -18,5 +18,7 @@ mod backfill;
 mod cloud;
 mod crashes;
 mod invoke;
+mod reconcile;
 mod refused;
+mod sweep;
 mod verify;

@@ -111,6 +111,9 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
         (false, _) => Exit::Failed,
     };
     report.exit = exit as u8;
+    if let Some(summary) = &mut report.load {
+        summary.exit = exit as u8;
+    }
     show::reconciled(&report, args.json)?;
     Ok(exit)
 }

@@ -354,7 +354,7 @@ pub(crate) fn verified(report: &Report, as_json: bool) -> Result<(), Refused> {
     }
     if report.unfinished > 0 {
         text += &format!(
-            "{} not finished: being loaded, or stopped; the next load that meets its objects finishes it\n",
+            "{} not finished: being loaded, or stopped; `lakebed sweep`, or the next load that meets its objects, finishes it\n",
             count(report.unfinished, "job")
         );
     }

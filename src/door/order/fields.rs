@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::OrderError;
-use crate::door::seen::{kind, quoted};
+use crate::door::seen::{Printable, kind, quoted};
 
 pub(super) struct Fields<'a> {
     order: &'static str,
@@ -49,7 +49,7 @@ impl<'a> Fields<'a> {
 
     /// What is wrong with a value.
     pub(super) fn wrong(&self, field: &str, why: impl std::fmt::Display) -> OrderError {
-        OrderError(format!("{}.{field}: {why}", self.order))
+        OrderError(format!("{}.{field}: {}", self.order, Printable(&why.to_string())))
     }
 
     fn other(&self, field: &str, found: &Value, write: &str) -> OrderError {

@@ -24,20 +24,20 @@ fn words(report: &Report) -> String {
     let say = |dry: &'static str, done: &'static str| if is_dry { dry } else { done };
     let mut text = say("nothing was written; a sweep does this:\n", "").to_owned();
     text += &format!(
-        "{}: {} {}; {}{} done, {} dead\n",
-        count(jobs.found, "intent"),
-        count(jobs.settled, "job"),
+        "{} in _lakebed/open/: {} {}; {}{} done, {} dead\n",
+        count(jobs.found, "job"),
+        HumanCount(jobs.settled),
         say("to settle", "settled now"),
         say("of the others ", ""),
         HumanCount(jobs.done),
         HumanCount(jobs.dead),
     );
     text += &format!(
-        "{} of dead jobs {} where they {} still there; {} older than a day {}\n",
+        "{} of dead jobs {}, where they {} still there; {} that ended a day ago {} from it\n",
         count(report.files, "file"),
         say("to delete", "deleted"),
         say("are", "were"),
-        count(jobs.dropped, "intent"),
+        count(jobs.dropped, "job"),
         say("to drop", "dropped"),
     );
     match &uploads.not_listed {
