@@ -11,9 +11,6 @@
 //! The modules stand in the order in which data flows through them. `source::frame`, `record`, `partition::hour` and
 //! `encode` do no I/O of their own and read no clock.
 
-mod at_once;
-mod sort;
-
 pub mod settings;
 
 pub mod table;
@@ -40,8 +37,6 @@ pub mod job;
 
 pub mod verify;
 
-pub mod reconcile;
-
 pub mod pipeline;
 
 pub mod report;
@@ -50,8 +45,13 @@ pub mod load;
 
 pub mod dry_run;
 
+pub mod reconcile;
+
 pub mod engine;
 
 pub mod function;
 
 pub mod emf;
+
+mod at_once;
+mod sort;

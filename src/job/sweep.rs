@@ -38,7 +38,7 @@ const INTENT_AGE: Duration = Duration::from_secs(24 * 3600);
 /// How long an upload may be open without being in an intent.
 const UPLOAD_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Jobs settled at once.
-const JOBS_MAX: usize = 4;
+const JOBS_MAX: usize = 8;
 
 /// How a lake is swept.
 #[derive(Clone, Debug)]
