@@ -61,6 +61,14 @@ fn each_example_asks_for_what_it_shows() {
         assert_eq!(call.answer(&Fates::new(), false).is_ok(), wanted.is_empty(), "{file}");
         told.insert(file.to_owned());
     }
+    for file in ["sweep.json", "reconcile.json"] {
+        let payload = serde_json::from_str(&fs::read_to_string(events().join(file)).unwrap()).unwrap();
+        assert!(
+            Order::read(&payload).unwrap().is_ok() && Call::read(&payload).is_err(),
+            "{file}"
+        );
+        told.insert(file.to_owned());
+    }
     let there = fs::read_dir(events()).unwrap();
     let there: BTreeSet<String> = there
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -140,7 +140,7 @@ async fn round(seed: u64) -> [u64; 3] {
     tell(&world, &keys, lost, &mut dice).await;
     // Some are overwritten, told of or not.
     world.server.model().advance(Duration::from_secs(60));
-    let changed: Vec<String> = keys.iter().filter(|_| dice.below(6) == 0).cloned().collect();
+    let changed: Vec<String> = keys.iter().filter(|_| dice.below(3) == 0).cloned().collect();
     for key in &changed {
         put(&world, key, content(&mut dice, &mut next_id), &mut sources);
     }
