@@ -27,7 +27,10 @@ NEEDED = {
     "logs": {"logs:CreateLogStream", "logs:PutLogEvents"},
     "queue": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
     "raw": {"s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"},
-    "lake": {"s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListBucket"},
+    "lake": {
+        *("s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListBucket"),
+        "s3:ListBucketMultipartUploads",  # sweep
+    },
 }
 NEVER_DELETED = ("_lakebed/lake.json", "_lakebed/claims/x.json", "_lakebed/jobs/x.json", "_lakebed/tables/t.json")
 DELETED = ("_lakebed/open/x", "_lakebed/quarantine/date=2019-10-12/x-0000.ndjson.gz", "t/day=2019-10-12/x-0000.parquet")

@@ -4,7 +4,9 @@
 //! payload ─door─> objects ─allowed─> names ─find─> versions ─pack─> jobs ─load─> fates ──> answer, metrics
 //! ```
 //!
-//! One is made for a process and answers one invocation after another. Logs names and counts, never what is in records.
+//! What asks for other work than objects is followed in `orders`. One is made for a process and answers one invocation after another. Logs names and counts, never what is in records.
+
+mod orders;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,13 +16,18 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 use tracing::{error, info, warn};
 
-use crate::door::{Allowed, AllowedError, AnswerError, Call, DoorError, Failure, Fate, Fates, Tally, Wanted};
+use crate::door::{
+    Allowed, AllowedError, AnswerError, Call, DoorError, Failure, Fate, Fates, NotAllowed, Order, OrderError, Tally,
+    Wanted,
+};
 use crate::emf::{Invocation, TableMetrics};
 use crate::engine::{Engine, EngineConfig, EngineError};
 use crate::job::identity::SourceName;
+use crate::job::sweep::SweepError;
 use crate::load::{Became, RunOptions, chain};
 use crate::pipeline::Progress;
 use crate::place::Place;
+use crate::reconcile::ReconcileError;
 use crate::report::{Summary, TableSummary};
 use crate::s3::{LocationError, S3};
 use crate::settings::Settings;
@@ -65,6 +72,36 @@ pub enum HandleError {
     /// The payload has no shape that is known.
     #[error(transparent)]
     Door(#[from] DoorError),
+    /// It asks for work in a way that is not known.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// It asks for raw objects that may not be read.
+    #[error(transparent)]
+    NotAllowed(NotAllowed),
+    /// The lake cannot be swept.
+    #[error("lake {place}: {}", chain(.source))]
+    Sweep {
+        /// The lake.
+        place: String,
+        /// Why.
+        source: SweepError,
+    },
+    /// Raw objects and lake cannot be compared.
+    #[error("reconcile {place}: {}", chain(.source))]
+    Reconcile {
+        /// The raw objects.
+        place: String,
+        /// Why.
+        source: ReconcileError,
+    },
+    /// Some of an order was not done, and may be when it is given again.
+    #[error("{verb} is not finished, call it again: {named}")]
+    Unfinished {
+        /// The order.
+        verb: &'static str,
+        /// What was not done: the first few.
+        named: String,
+    },
     /// The lake cannot be opened.
     #[error("lake {place}: {}", chain(.source))]
     Lake {
@@ -137,6 +174,10 @@ impl Function {
         metrics: &mut Invocation,
         troubles: &mut Vec<String>,
     ) -> Result<Value, HandleError> {
+        if let Some(order) = Order::read(payload) {
+            // Boxed: it is as large as all of what follows, and rare.
+            return Box::pin(self.follow(order?, metrics, troubles)).await;
+        }
         let call = Call::read(payload)?;
         let id = metrics.request_id.clone();
         tell_asks(&call, &id, troubles);
@@ -192,12 +233,15 @@ impl Function {
         Ok(call.answer(&fates, self.settings.partial_batch)?)
     }
 
+    async fn s3(&self) -> &S3 {
+        self.s3
+            .get_or_init(|| S3::connect(self.settings.expected_owner.clone()))
+            .await
+    }
+
     async fn engine(&self) -> Result<&Engine, HandleError> {
         let open = async || {
-            let s3 = self
-                .s3
-                .get_or_init(|| S3::connect(self.settings.expected_owner.clone()))
-                .await;
+            let s3 = self.s3().await;
             Engine::open(EngineConfig {
                 settings: &self.settings,
                 tables: &self.tables,

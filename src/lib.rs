@@ -45,8 +45,13 @@ pub mod load;
 
 pub mod dry_run;
 
+pub mod reconcile;
+
 pub mod engine;
 
 pub mod function;
 
 pub mod emf;
+
+mod at_once;
+mod sort;

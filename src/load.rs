@@ -225,7 +225,7 @@ impl Loader {
     /// to before the run was stopped nothing is said.
     pub async fn run(
         self: &Arc<Self>,
-        jobs: Vec<Vec<Source>>,
+        jobs: impl IntoIterator<Item = Vec<Source>>,
         RunOptions { jobs_max, reload }: RunOptions,
         summary: &mut Summary,
         tell: &mut (dyn FnMut(&SourceName, Became) + Send),

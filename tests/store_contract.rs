@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io::Write;
 use std::sync::Arc;
@@ -11,12 +12,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lakebed::s3::S3;
 use lakebed::store::{
-    Body, Checksum, Compared, Complete, FolderStore, LakeKey, Page, Part, Put, Replace, S3Store, Store, Tag, UploadId,
+    Body, Checksum, Compared, Complete, FolderStore, LakeKey, OpenUpload, Page, Part, Put, Replace, S3Store, Store,
+    Tag, UploadId, UploadPage,
 };
 use support::faulty::Faulty;
 use support::key;
 use support::memory::Memory;
-use support::s3::{Model, Server};
+use support::s3::{At, Headers, Model, Server};
 
 /// A store and what keeps it alive.
 struct Subject {
@@ -93,6 +95,12 @@ macro_rules! suite {
         fn an_upload_replaces_nothing() { check($make, super::an_upload_replaces_nothing) }
         #[test]
         fn an_aborted_upload_is_gone() { check($make, super::an_aborted_upload_is_gone) }
+        #[test]
+        fn open_uploads_are_listed_by_their_keys() { check($make, super::open_uploads_are_listed_by_their_keys) }
+        #[test]
+        fn long_listings_of_uploads_come_in_pages() { check($make, super::long_listings_of_uploads_come_in_pages) }
+        #[test]
+        fn the_clock_is_the_one_that_dates_uploads() { check($make, super::the_clock_is_the_one_that_dates_uploads) }
         #[test]
         fn of_many_writers_one_wins() { check($make, super::of_many_writers_one_wins) }
         #[test]
@@ -394,6 +402,102 @@ async fn an_aborted_upload_is_gone(store: Arc<dyn Store>) {
     }
 }
 
+/// Keys of all that are open, page by page, and how many each page has.
+async fn open_uploads(store: &dyn Store) -> (Vec<OpenUpload>, Vec<usize>) {
+    let (mut all, mut pages, mut after) = (Vec::new(), Vec::new(), None);
+    loop {
+        let UploadPage { uploads, next } = store.list_uploads(after.as_ref()).await.unwrap();
+        pages.push(uploads.len());
+        all.extend(uploads);
+        match next {
+            Some(next) => after = Some(next),
+            None => return (all, pages),
+        }
+    }
+}
+
+async fn open_uploads_are_listed_by_their_keys(store: Arc<dyn Store>) {
+    assert_eq!(
+        open_uploads(&*store).await,
+        (vec![], vec![0]),
+        "of a lake that is not there"
+    );
+    let mut expected = Vec::new();
+    for name in [
+        "t/hour=01/x",
+        "t-/x",
+        "_lakebed/quarantine/date=2024-05-01/x",
+        "t/hour=01/a b+é%",
+        "t/hour=01/x",
+    ] {
+        let (id, parts) = uploaded(&*store, &key(name), &["one"]).await;
+        expected.push((key(name), id, parts));
+    }
+    let done = uploaded(&*store, &key("t/done"), &["one"]).await;
+    store
+        .complete_upload_if_absent(&key("t/done"), &done.0, &done.1)
+        .await
+        .unwrap();
+    let gone = uploaded(&*store, &key("t/gone"), &["one"]).await;
+    store.abort_upload(&key("t/gone"), &gone.0).await.unwrap();
+    store.put_if_absent(&key("t/object"), body("x")).await.unwrap();
+    expected.sort_by(|a, b| a.0.cmp(&b.0));
+    let names = |all: &[OpenUpload]| all.iter().map(|open| open.key.clone()).collect::<Vec<_>>();
+    let (open, _) = open_uploads(&*store).await;
+    assert_eq!(
+        names(&open),
+        expected.iter().map(|(key, ..)| key.clone()).collect::<Vec<_>>()
+    );
+    for (key, id, _) in &expected {
+        assert!(open.iter().any(|open| open.key == *key && open.id == *id), "{key}");
+    }
+    // What is listed can be thrown away, and no other with it.
+    let first = &open[3];
+    store.abort_upload(&first.key, &first.id).await.unwrap();
+    let (left, _) = open_uploads(&*store).await;
+    assert_eq!(left.len(), 4);
+    assert!(!left.contains(first));
+    let (key, id, parts) = expected
+        .iter()
+        .find(|(key, id, _)| (key, id) != (&first.key, &first.id))
+        .unwrap();
+    assert_eq!(
+        store.complete_upload_if_absent(key, id, parts).await.unwrap(),
+        Complete::Written
+    );
+}
+
+async fn long_listings_of_uploads_come_in_pages(store: Arc<dyn Store>) {
+    for n in 0..2005 {
+        // Several of one key, also where a page ends.
+        store
+            .start_upload(&key(&format!("t/hour={:02}/{:04}", n % 24, n / 72)))
+            .await
+            .unwrap();
+    }
+    let (open, pages) = open_uploads(&*store).await;
+    assert_eq!(pages, [1000, 1000, 5]);
+    assert!(open.is_sorted_by(|one, next| one.key <= next.key));
+    let ids: BTreeSet<&str> = open.iter().map(|open| open.id.as_str()).collect();
+    assert_eq!(ids.len(), 2005, "each once");
+}
+
+async fn the_clock_is_the_one_that_dates_uploads(store: Arc<dyn Store>) {
+    store
+        .put_if_absent(&key("_lakebed/lake.json"), body("{}"))
+        .await
+        .unwrap();
+    let before = store.now().await.unwrap();
+    store.start_upload(&key("t/x")).await.unwrap();
+    let after = store.now().await.unwrap();
+    let (open, _) = open_uploads(&*store).await;
+    // Clocks of file systems move in ticks, and those of S3 in seconds.
+    let begun = open[0].last_modified;
+    assert!(before <= begun && begun <= after, "{before:?} {begun:?} {after:?}");
+    let page = store.list(&key("_lakebed"), None).await.unwrap();
+    assert_eq!(page.objects.len(), 1, "nothing was written");
+}
+
 async fn of_many_writers_one_wins(store: Arc<dyn Store>) {
     for round in 0..20 {
         let key = key(&format!("t/hour={round}/x"));
@@ -438,4 +542,72 @@ async fn no_replacement_is_lost(store: Arc<dyn Store>) {
         adder.await.unwrap();
     }
     assert_eq!(text(&*store, &counter).await.as_deref(), Some("40"));
+}
+
+/// A folder also lists what killed processes left of single objects, and nothing else that is hidden.
+#[test]
+fn what_a_killed_process_left_in_a_folder_is_listed_with_the_uploads() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "half").unwrap();
+    };
+    let ours = [
+        "_lakebed/claims/.x.json.4711.0.tmp",
+        "t/hour=01/.x-0000.parquet.12.3.tmp",
+        "t/hour=01/.y.0123456789abcdef.upload",
+    ];
+    let theirs = [
+        ".gitignore",
+        "t/.DS_Store",
+        "t/.hidden/.x.1.2.tmp",
+        "t/x.1.2.tmp",
+        "t/.x.upload",
+        "t/.x.tmp",
+    ];
+    ours.iter().chain(&theirs).for_each(|name| write(name));
+    std::os::unix::fs::symlink(folder.path().join("t"), folder.path().join("link")).unwrap();
+    let store = FolderStore::open(folder.path()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let (open, _) = open_uploads(&store).await;
+        let found: Vec<_> = open
+            .iter()
+            .map(|open| format!("{} {}", open.key, open.id.as_str()))
+            .collect();
+        let expected = [
+            "_lakebed/claims/x.json 4711.0",
+            "t/hour=01/x-0000.parquet 12.3",
+            "t/hour=01/y 0123456789abcdef",
+        ];
+        assert_eq!(found, expected);
+        for open in &open {
+            store.abort_upload(&open.key, &open.id).await.unwrap();
+            store.abort_upload(&open.key, &open.id).await.unwrap();
+        }
+        assert_eq!(open_uploads(&store).await.0, []);
+    });
+    assert!(ours.iter().all(|name| !folder.path().join(name).exists()));
+    assert!(theirs.iter().all(|name| folder.path().join(name).exists()));
+}
+
+/// In S3 others may have uploads below the same prefix, under names that no key of a lake is.
+#[test]
+fn uploads_of_others_in_s3_are_passed_over() {
+    let mut model = Model::default();
+    model.create_bucket("lake");
+    for key in ["p/t/a", "p/.hidden/x", "p/a//b", "p/a\u{1}b", "p2/x", "p", "o/x"] {
+        model
+            .create_upload(At::new("lake", key), Headers::default(), None, None)
+            .unwrap();
+    }
+    let server = Server::start(model);
+    let store = S3Store::new(S3::with_client(server.client(), None), &"s3://lake/p".parse().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let (open, _) = runtime.block_on(open_uploads(&store));
+    assert_eq!(open.iter().map(|open| open.key.as_str()).collect::<Vec<_>>(), ["t/a"]);
 }

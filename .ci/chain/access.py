@@ -9,11 +9,9 @@ def action(request):
     """The action that S3 asks of the caller's policies, as far as lakebed's kind of requests goes."""
     method, query = request["method"], request["query"]
     if not request["key"]:
-        return (
-            "s3:ListBucket"
-            if method in ("GET", "HEAD") and "uploads" not in query
-            else f"unknown: {method} of a bucket"
-        )
+        if method in ("GET", "HEAD"):
+            return "s3:ListBucketMultipartUploads" if "uploads" in query else "s3:ListBucket"
+        return f"unknown: {method} of a bucket"
     if "uploadId" in query:
         return {
             "PUT": "s3:PutObject",

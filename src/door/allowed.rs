@@ -80,6 +80,14 @@ impl fmt::Display for RawPrefixes {
     }
 }
 
+/// A place that may not be read as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place} is not all below one raw prefix ({raw}); name a place inside of one, or add it to LAKEBED_RAW")]
+pub struct NotAllowed {
+    place: String,
+    raw: String,
+}
+
 /// The judge of objects.
 #[derive(Clone, Debug)]
 pub struct Allowed {
@@ -99,6 +107,17 @@ impl Allowed {
             });
         }
         Ok(Self { raw, lake })
+    }
+
+    /// May every object of a place be read?
+    pub fn admit_all(&self, place: &S3Location) -> Result<(), NotAllowed> {
+        match self.raw.0.iter().any(|raw| raw.contains_all(place)) {
+            true => Ok(()),
+            false => Err(NotAllowed {
+                place: place.to_string(),
+                raw: self.raw.to_string(),
+            }),
+        }
     }
 
     /// May the object be read? If not, the error is its fate.
@@ -179,6 +198,38 @@ mod tests {
             assert_eq!(error, expected, "{raw} {lake}");
         }
         assert!(allowed("s3://one", None).is_ok());
+    }
+
+    #[test]
+    fn a_place_is_read_where_all_of_it_is_raw() {
+        let allowed = allowed("s3://one/raw,s3://two,s3://three/in/", Some("s3://one/lake")).unwrap();
+        for (place, expected) in [
+            ("s3://one/raw", true),
+            ("s3://one/raw/", true),
+            ("s3://one/raw/2024", true),
+            ("s3://two", true),
+            ("s3://two/a", true),
+            ("s3://three/in/", true),
+            ("s3://three/in/a", true),
+            // The key `in` itself is not.
+            ("s3://three/in", false),
+            ("s3://one", false),
+            ("s3://one/raw2", false),
+            ("s3://one/lake", false),
+            ("s3://four", false),
+        ] {
+            let admitted = allowed.admit_all(&place.parse().unwrap());
+            assert_eq!(admitted.is_ok(), expected, "{place}");
+        }
+        let error = allowed
+            .admit_all(&"s3://four/x".parse().unwrap())
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            error,
+            "s3://four/x is not all below one raw prefix (s3://one/raw, s3://two, s3://three/in/); name a place inside of \
+             one, or add it to LAKEBED_RAW"
+        );
     }
 
     #[test]

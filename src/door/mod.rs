@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Nothing that was asked for is lost: what cannot be read fails its message, and an object without a fate counts as
-//! failed. A door is a file and a line in `DOORS`.
+//! failed. A door is a file and a line in `DOORS`. What asks for other work than objects is an [`Order`], and has no door.
 //!
 //! Only names are taken from an event. Size, ETag and version are those of our own GET. Knows nothing of requests, tables or
 //! time; does no I/O.
@@ -17,6 +17,7 @@
 mod allowed;
 mod answer;
 mod notification;
+mod order;
 mod queue;
 mod seen;
 #[cfg(test)]
@@ -28,8 +29,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-pub use allowed::{Allowed, AllowedError, RawPrefixes};
+pub use allowed::{Allowed, AllowedError, NotAllowed, RawPrefixes};
 pub use answer::{AnswerError, Failure, Fate, Fates, Tally, Troubles};
+pub use order::{Order, OrderError, ReconcileOrder, SweepOrder};
 pub use unreadable::{RecordFault, Unreadable};
 
 /// One way in.
@@ -91,10 +93,10 @@ impl Call {
     pub fn read(payload: &Value) -> Result<Self, DoorError> {
         let through = |door: &'static Door| (door.read)(payload).map(|asks| Self { door, asks });
         DOORS.iter().find_map(through).ok_or_else(|| {
-            let known: Vec<&str> = DOORS.iter().map(|door| door.shape).collect();
+            let known = DOORS.iter().map(|door| door.shape).chain(order::shapes());
             DoorError {
                 seen: seen::keys_of(payload),
-                known: known.join(", and "),
+                known: known.collect::<Vec<_>>().join(", and "),
             }
         })
     }

@@ -61,6 +61,14 @@ fn each_example_asks_for_what_it_shows() {
         assert_eq!(call.answer(&Fates::new(), false).is_ok(), wanted.is_empty(), "{file}");
         told.insert(file.to_owned());
     }
+    for file in ["sweep.json", "reconcile.json"] {
+        let payload = serde_json::from_str(&fs::read_to_string(events().join(file)).unwrap()).unwrap();
+        assert!(
+            Order::read(&payload).unwrap().is_ok() && Call::read(&payload).is_err(),
+            "{file}"
+        );
+        told.insert(file.to_owned());
+    }
     let there = fs::read_dir(events()).unwrap();
     let there: BTreeSet<String> = there
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -126,7 +134,8 @@ fn a_payload_that_no_door_knows_is_told_by_its_names() {
         assert!(!error.contains("secret"), "{error}");
         assert!(error.ends_with(
             "this function answers an S3 event notification (\"Records\" with \"s3\"), and SQS messages (\"Records\" with \
-             \"messageId\" and \"body\") whose bodies are such notifications"
+             \"messageId\" and \"body\") whose bodies are such notifications, and {\"sweep\": {\"dry_run\": false}}, and \
+             {\"reconcile\": {\"source\": \"s3://bucket/prefix\", \"since\": \"36h\", \"until\": \"1h\", \"load\": false}}"
         ));
     }
 }
@@ -145,6 +154,9 @@ fn any_json() -> impl Strategy<Value = Value> {
         "Event",
         "messageId",
         "body",
+        "sweep",
+        "reconcile",
+        "source",
         "x",
     ]);
     let text = prop_oneof![
@@ -184,6 +196,9 @@ proptest! {
     /// Whatever is sent is answered or refused; where nothing was done, only a call that asks for nothing succeeds.
     #[test]
     fn nothing_that_can_be_sent_is_too_odd(payload in any_json()) {
+        if let Some(Err(error)) = Order::read(&payload) {
+            prop_assert!(!error.to_string().contains('\n'));
+        }
         if let Ok(call) = Call::read(&payload) {
             let quiet = call.asks().iter().all(|ask| ask.wanted.is_empty() && ask.unreadable.is_empty());
             prop_assert_eq!(call.answer(&Fates::new(), false).is_ok(), quiet);

@@ -79,6 +79,14 @@ id! {
     JobId
 }
 
+impl JobId {
+    /// The job whose file has this name, without its folders: those of all files of a job begin with the job's.
+    pub(crate) fn of_file(name: &str) -> Option<Self> {
+        let (job, _) = name.split_once('-')?;
+        Self::try_from(job.to_owned()).ok()
+    }
+}
+
 /// Where a raw object is. Orders by bucket, then key, by bytes: the order in which claims are laid.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SourceName {

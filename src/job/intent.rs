@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::identity::{JobId, PlanId};
+use super::identity::{JobId, PlanId, SourceName};
 use super::lake::Lake;
 use super::outcome::{Outcome, OutcomeSource, State};
 use super::stage::{Content, JobSource, LakeFile, PreparedJob, fault_of, fault_of_owners, replaced};
@@ -211,6 +211,12 @@ pub(super) async fn read(lake: &Lake, job: &JobId) -> Result<Option<Stored>, Lak
         intent,
         body_at: end + 1,
     }))
+}
+
+/// The sources of a job that has an intent, or nothing.
+pub(crate) async fn sources(lake: &Lake, job: &JobId) -> Result<Option<Vec<SourceName>>, LakeError> {
+    let stored = read(lake, job).await?;
+    Ok(stored.map(|stored| stored.intent.sources.into_iter().map(|source| source.name).collect()))
 }
 
 /// Where the intent of a job is.

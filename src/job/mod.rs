@@ -30,6 +30,7 @@ pub mod identity;
 pub mod intent;
 pub mod lake;
 pub mod outcome;
+pub(crate) mod outcomes;
 pub mod settle;
 pub mod shape;
 pub mod stage;

@@ -36,6 +36,15 @@ pub struct Summary {
     pub replayed: Option<ReplaySummary>,
     /// Sources that could not be loaded or are damaged.
     pub failed: Vec<Failed>,
+    /// Those beyond [`Summary::keeping`].
+    #[serde(skip_serializing_if = "is_none")]
+    pub failed_more: u64,
+    #[serde(skip)]
+    failed_max: usize,
+}
+
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Raw objects by what became of them.
@@ -129,7 +138,15 @@ impl Summary {
             replaced_jobs: 0,
             replayed: None,
             failed: Vec::new(),
+            failed_more: 0,
+            failed_max: usize::MAX,
         }
+    }
+
+    /// Keeps so many sources that could not be loaded or are damaged; of more only the number is.
+    #[must_use]
+    pub fn keeping(self, failed_max: usize) -> Self {
+        Self { failed_max, ..self }
     }
 
     /// Adds a job that is done: all but the sources that were asked for.
@@ -166,14 +183,13 @@ impl Summary {
                     seen.records.rows
                 )
             };
-            self.failed.push(Failed {
+            self.keep(Failed {
                 source: source.name.to_string(),
                 code: code.clone(),
                 message,
                 transient: false,
             });
         }
-        self.failed.sort_by(|a, b| a.source.cmp(&b.source));
         Ok(())
     }
 
@@ -189,6 +205,14 @@ impl Summary {
     /// Adds a source that was not loaded.
     pub fn add_failed(&mut self, failed: Failed) {
         self.sources.failed += 1;
+        self.keep(failed);
+    }
+
+    fn keep(&mut self, failed: Failed) {
+        if self.failed.len() >= self.failed_max {
+            self.failed_more += 1;
+            return;
+        }
         let place = self.failed.partition_point(|before| before.source <= failed.source);
         self.failed.insert(place, failed);
     }

@@ -25,6 +25,8 @@ pub enum Action {
     ListBucket,
     /// Throw an upload away.
     AbortMultipartUpload,
+    /// List the uploads that are open in a bucket.
+    ListBucketMultipartUploads,
 }
 
 impl fmt::Display for Action {

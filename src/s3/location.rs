@@ -54,6 +54,12 @@ impl S3Location {
         self.bucket == bucket && (key == self.prefix || key.starts_with(&self.root))
     }
 
+    /// Is every key inside that is inside the other?
+    pub fn contains_all(&self, other: &Self) -> bool {
+        let has_key = other.prefix == other.root || self.contains(&other.bucket, &other.prefix);
+        self.bucket == other.bucket && other.root.starts_with(&self.root) && has_key
+    }
+
     /// Is there any key that is inside both?
     pub fn overlaps(&self, other: &Self) -> bool {
         // A key equal to a prefix needs no look of its own: where it is inside the other, so is all below it.

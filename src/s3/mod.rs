@@ -11,6 +11,7 @@
 //! count: the client tries requests again, not bodies that break off.
 
 mod attempts;
+mod dated;
 mod error;
 mod key;
 mod location;
@@ -26,6 +27,7 @@ use aws_sdk_s3::config::{self, StalledStreamProtectionConfig};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use aws_types::service_config::ServiceConfigKey;
 
+pub(crate) use dated::Dated;
 pub use error::{Action, Refusal};
 pub use key::{KeyError, decode_key};
 pub use location::{LocationError, S3Location};

@@ -1,6 +1,8 @@
 //! What was listed: which raw objects there are, in order, and which of them go into one job.
 
-use globset::GlobMatcher;
+use std::iter::Peekable;
+
+use globset::{GlobBuilder, GlobMatcher};
 
 use crate::job::identity::{SourceName, Version};
 
@@ -46,6 +48,16 @@ pub struct Listing {
 }
 
 impl Selection {
+    /// By times in seconds since 1970, and a pattern such as `**/*.gz`, in which `*` takes no slash.
+    pub fn new(since_s: Option<i64>, until_s: Option<i64>, glob: Option<&str>) -> Result<Self, globset::Error> {
+        let glob = glob.map(|glob| GlobBuilder::new(glob).literal_separator(true).build());
+        Ok(Self {
+            since_s,
+            until_s,
+            glob: glob.transpose()?.map(|glob| glob.compile_matcher()),
+        })
+    }
+
     fn takes(&self, below: &str, version: &Version) -> bool {
         let modified = version.last_modified_s;
         self.since_s.is_none_or(|since| modified >= since)
@@ -91,24 +103,41 @@ impl Listing {
 /// Cuts sorted sources into those of each job. A job never spans two folders or parent prefixes, and is closed before it has
 /// more than `job_bytes` or 10,000 sources; so which sources make a job depends on the listing alone.
 pub fn pack(sources: Vec<Source>, job_bytes: u64) -> Vec<Vec<Source>> {
-    let mut jobs: Vec<Vec<Source>> = Vec::new();
-    let mut bytes = 0;
-    for source in sources {
-        let fits = jobs.last().is_some_and(|job| {
-            job.len() < JOB_SOURCES_MAX
-                && bytes + source.version.size <= job_bytes
-                && job
-                    .last()
-                    .is_some_and(|last| parent(&last.name) == parent(&source.name))
-        });
-        if !fits {
-            jobs.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += source.version.size;
-        jobs.last_mut().expect("a job was begun").push(source);
+    packs(sources.into_iter(), job_bytes).collect()
+}
+
+/// The same of sources that come one by one: one job is held at a time.
+pub fn packs<I: Iterator<Item = Source>>(sources: I, job_bytes: u64) -> Packs<I> {
+    Packs {
+        sources: sources.peekable(),
+        job_bytes,
     }
-    jobs
+}
+
+/// Sources job by job.
+#[derive(Debug)]
+pub struct Packs<I: Iterator<Item = Source>> {
+    sources: Peekable<I>,
+    job_bytes: u64,
+}
+
+impl<I: Iterator<Item = Source>> Iterator for Packs<I> {
+    type Item = Vec<Source>;
+
+    fn next(&mut self) -> Option<Vec<Source>> {
+        let first = self.sources.next()?;
+        let mut bytes = first.version.size;
+        let mut job = vec![first];
+        while let Some(next) = self.sources.next_if(|next| {
+            job.len() < JOB_SOURCES_MAX
+                && bytes + next.version.size <= self.job_bytes
+                && parent(&job[0].name) == parent(&next.name)
+        }) {
+            bytes += next.version.size;
+            job.push(next);
+        }
+        Some(job)
+    }
 }
 
 /// Its bucket, and its key without what follows the last slash.

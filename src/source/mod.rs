@@ -9,4 +9,5 @@ pub mod local;
 pub mod raw;
 pub mod s3;
 mod snappy;
+pub mod when;
 mod zip;

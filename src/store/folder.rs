@@ -7,9 +7,10 @@
 //! ```
 //!
 //! Names that begin with a dot are no keys: listings and query engines pass over them. What a killed process leaves behind
-//! is hidden in the same way.
+//! is hidden in the same way, and listed with the uploads.
 
 mod list;
+mod open;
 mod upload;
 mod write;
 
@@ -21,13 +22,14 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
 use super::body::Hashing;
 use super::{
     Body, Checksum, Compared, Complete, LakeKey, ObjectMeta, Page, Part, Pending, Put, Replace, Store, StoreError, Tag,
-    UploadId,
+    UploadId, UploadPage, UploadsAfter,
 };
 
 /// A lake in a local folder. Cloning gives another handle of the same store.
@@ -66,18 +68,40 @@ impl FolderStore {
         key: &'a LakeKey,
         work: impl FnOnce(&Folder, &Path) -> io::Result<T> + Send + 'static,
     ) -> Pending<'a, T> {
-        let folder = Arc::clone(&self.0);
-        let path = folder.path(key);
+        let path = self.0.path(key);
+        let answer = self.run(move |folder| work(folder, &path));
+        Box::pin(async move { answer.await.map_err(|source| StoreError::io(doing, key, source)) })
+    }
+
+    /// The same of the lake as a whole.
+    fn of_all<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
+    ) -> Pending<'static, T> {
+        let root = self.0.root.clone();
+        let answer = self.run(work);
         Box::pin(async move {
-            let answer = match tokio::task::spawn_blocking(move || work(&folder, &path)).await {
+            answer
+                .await
+                .map_err(|source| StoreError::io(doing, root.display(), source))
+        })
+    }
+
+    fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Folder) -> io::Result<T> + Send + 'static,
+    ) -> impl Future<Output = io::Result<T>> + Send + 'static {
+        let folder = Arc::clone(&self.0);
+        async move {
+            match tokio::task::spawn_blocking(move || work(&folder)).await {
                 Ok(answer) => answer,
                 Err(stopped) => match stopped.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
                     Err(shutdown) => Err(io::Error::other(shutdown)),
                 },
-            };
-            answer.map_err(|source| StoreError::io(doing, key, source))
-        })
+            }
+        }
     }
 }
 
@@ -191,6 +215,20 @@ impl Store for FolderStore {
     fn abort_upload<'a>(&'a self, key: &'a LakeKey, upload: &'a UploadId) -> Pending<'a, ()> {
         let upload = upload.clone();
         self.blocking("abort upload of", key, move |_, path| upload::abort(path, &upload))
+    }
+
+    fn list_uploads<'a>(&'a self, after: Option<&'a UploadsAfter>) -> Pending<'a, UploadPage> {
+        let after = after.cloned();
+        self.of_all("list the open uploads of", move |folder| {
+            open::page(&folder.root, after.as_ref())
+        })
+    }
+
+    /// As the file system dates a file that is made now, without a name: it may be on another machine.
+    fn now(&self) -> Pending<'_, SystemTime> {
+        self.of_all("ask for the time of", |folder| {
+            tempfile::tempfile_in(&folder.root)?.metadata()?.modified()
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 //! key ──> get, get_range, head, compare, list        reads see every write that was answered before they began
 //!     ──> put_if_absent, put_if_match, delete        all or nothing, durable when answered
 //!     ──> start_upload, upload_part ... complete     invisible until completed, by anybody who knows the id
+//!     ──> list_uploads, abort_upload                 what was never completed
 //! ```
 //!
 //! A key that is there is only ever replaced by [`Store::put_if_match`]; there is no unconditional put.
@@ -19,6 +20,7 @@ mod body;
 mod error;
 mod folder;
 mod key;
+mod objects;
 mod s3;
 
 use std::future::Future;
@@ -33,6 +35,7 @@ pub use body::{Body, Checksum, ChecksumError};
 pub use error::StoreError;
 pub use folder::FolderStore;
 pub use key::{KeyError, LakeKey};
+pub(crate) use objects::Objects;
 pub use s3::S3Store;
 
 /// The answer of a store that is still on its way.
@@ -98,6 +101,14 @@ pub trait Store: std::fmt::Debug + Send + Sync + 'static {
 
     /// Throws an upload away. One that was completed or aborted before is a success, and its object is not touched.
     fn abort_upload<'a>(&'a self, key: &'a LakeKey, upload: &'a UploadId) -> Pending<'a, ()>;
+
+    /// The uploads that are open in the whole lake, in the order of their keys' bytes, a page at a time: those after `after`,
+    /// or from the first. In a folder also what killed processes left of single objects, under ids that
+    /// [`abort_upload`](Self::abort_upload) takes as well.
+    fn list_uploads<'a>(&'a self, after: Option<&'a UploadsAfter>) -> Pending<'a, UploadPage>;
+
+    /// What time it is by the clock that dates objects and uploads. Writes nothing.
+    fn now(&self) -> Pending<'_, SystemTime>;
 }
 
 /// The state of an object's content, for [`Store::put_if_match`]. Opaque; equal content may have an equal tag.
@@ -179,6 +190,35 @@ pub struct Page {
     /// What others put there under names that are no keys of a lake, up to 1,000 of them. Not: hidden names, which begin
     /// with a dot, and empty objects that stand for folders.
     pub strange: Vec<String>,
+}
+
+/// A line of a listing of open uploads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenUpload {
+    /// The key it would be completed to.
+    pub key: LakeKey,
+    /// The upload.
+    pub id: UploadId,
+    /// When it was begun, in a folder: last written to, by the store's clock.
+    pub last_modified: SystemTime,
+}
+
+/// A page of a listing of open uploads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadPage {
+    /// At most 1,000 uploads. Those of others under names that are no keys of a lake are passed over.
+    pub uploads: Vec<OpenUpload>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<UploadsAfter>,
+}
+
+/// A place in a listing of open uploads: behind this one, which may be of others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadsAfter {
+    /// Its key, as the store has it.
+    pub key: String,
+    /// The upload.
+    pub id: String,
 }
 
 /// Names of a page beyond which no more strange ones are told.

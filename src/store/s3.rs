@@ -13,12 +13,14 @@
 //! where no answer ever comes, the key is looked at: its own success then looks like somebody else's.
 
 mod list;
+mod open;
 mod read;
 mod sending;
 mod write;
 
 use std::error::Error;
 use std::ops::Range;
+use std::time::SystemTime;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -28,7 +30,7 @@ use bytes::Bytes;
 
 use super::{
     Body, Checksum, Compared, Complete, LakeKey, ObjectMeta, Page, Part, Pending, Put, Replace, Store, StoreError, Tag,
-    UploadId,
+    UploadId, UploadPage, UploadsAfter,
 };
 use crate::s3::{Action, Refusal, S3, S3Location};
 
@@ -126,6 +128,14 @@ impl Store for S3Store {
 
     fn abort_upload<'a>(&'a self, key: &'a LakeKey, upload: &'a UploadId) -> Pending<'a, ()> {
         Box::pin(async move { self.object(key).abort_upload(upload).await })
+    }
+
+    fn list_uploads<'a>(&'a self, after: Option<&'a UploadsAfter>) -> Pending<'a, UploadPage> {
+        Box::pin(self.open_uploads(after))
+    }
+
+    fn now(&self) -> Pending<'_, SystemTime> {
+        Box::pin(self.date())
     }
 }
 

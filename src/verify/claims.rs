@@ -13,9 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use serde::{Deserialize, Serialize};
 
 use super::jobs::{Jobs, Trace};
-use super::listing::Objects;
 use super::report::{Code, Problem};
-use super::sort::Sorter;
 use super::{AtOnce, Verifier, VerifyError, lake_key};
 use crate::job::LakeError;
 use crate::job::claim::{self, Claim};
@@ -23,7 +21,8 @@ use crate::job::identity::{JobId, SourceId, SourceName, Version};
 use crate::job::lake::Lake;
 use crate::job::outcome;
 use crate::load::chain;
-use crate::store::LakeKey;
+use crate::sort::Sorter;
+use crate::store::{LakeKey, Objects};
 
 /// Claims looked at at once.
 const LOOKS_MAX: usize = 32;

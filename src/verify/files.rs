@@ -13,16 +13,15 @@ use tokio::task::spawn_blocking;
 use super::content::{Content, FetchError, Fetched, Fetcher};
 use super::data::{Expected, Fault, Times};
 use super::jobs::Jobs;
-use super::listing::Objects;
 use super::outcomes::FileEntry;
 use super::report::{Code, Problem};
-use super::sort::Sorter;
 use super::tables::Tables;
 use super::unaccounted::Unaccounted;
 use super::{AtOnce, Verifier, VerifyError, data, entries};
 use crate::job::stage::FileKind;
 use crate::load::chain;
-use crate::store::LakeKey;
+use crate::sort::Sorter;
+use crate::store::{LakeKey, Objects};
 
 /// Files that are read or wait for memory at once.
 const READS_MAX: usize = 32;

@@ -28,36 +28,34 @@ mod data;
 mod entries;
 mod files;
 mod jobs;
-mod listing;
 mod outcomes;
 mod report;
-mod sort;
 mod tables;
 mod unaccounted;
 
 use std::collections::HashSet;
-use std::future::Future;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-
-use tokio::task::JoinSet;
 
 pub use report::{Code, OutcomeCounts, PROBLEMS_MAX, Problem, Report};
 
 use crate::job::LakeError;
 use crate::job::identity::JobId;
 use crate::job::lake::Lake;
+use crate::sort::Sorter;
 use crate::store::{LakeKey, Store, StoreError};
 use content::Fetcher;
 use jobs::Jobs;
-use sort::Sorter;
 
 /// Memory for sources and claims, while they are gathered.
 const SOURCES_MEMORY: usize = 8 << 20;
 /// Memory for what outcomes say of files.
 const FILES_MEMORY: usize = 16 << 20;
+
+/// Futures of a verification of which some run at a time.
+type AtOnce<T> = crate::at_once::AtOnce<T, VerifyError>;
 
 /// How a lake is verified.
 #[derive(Clone, Debug)]
@@ -165,50 +163,4 @@ impl Verifier<'_> {
 /// A folder or an object of the lake's own, whose name is known to be sound.
 fn lake_key(key: &str) -> LakeKey {
     LakeKey::new(key).expect("a key")
-}
-
-/// The job that a name begins with, as those of all files of a job do.
-fn job_of(name: &str) -> Option<JobId> {
-    let (job, _) = name.split_once('-')?;
-    JobId::try_from(job.to_owned()).ok()
-}
-
-/// Futures of which some run at a time. Dropped, it stops them: all they do is read.
-struct AtOnce<T> {
-    running: JoinSet<Result<T, VerifyError>>,
-    max: usize,
-}
-
-impl<T: Send + 'static> AtOnce<T> {
-    fn new(max: usize) -> Self {
-        Self {
-            running: JoinSet::new(),
-            max,
-        }
-    }
-
-    /// Begins another. Where there are many, the result of one comes first.
-    async fn add(
-        &mut self,
-        future: impl Future<Output = Result<T, VerifyError>> + Send + 'static,
-    ) -> Result<Option<T>, VerifyError> {
-        let ended = match self.running.len() < self.max {
-            true => None,
-            false => self.next().await?,
-        };
-        self.running.spawn(future);
-        Ok(ended)
-    }
-
-    /// The result of the next one that ends; nothing where none is running.
-    async fn next(&mut self) -> Result<Option<T>, VerifyError> {
-        match self.running.join_next().await {
-            None => Ok(None),
-            Some(Ok(result)) => result.map(Some),
-            Some(Err(ended)) => match ended.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(shutdown) => unreachable!("tasks are neither detached nor aborted: {shutdown}"),
-            },
-        }
-    }
 }

@@ -1,27 +1,24 @@
 //! Reads every outcome once: what it says is checked by itself, and handed on to be compared with what is there.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::claims::SourceEntry;
-use super::listing::Objects;
 use super::report::{Code, Problem};
-use super::sort::Sorter;
 use super::tables::{Tables, is_table};
 use super::{AtOnce, Verifier, VerifyError, counts, lake_key};
 use crate::job::LakeError;
 use crate::job::identity::JobId;
-use crate::job::outcome::{self, Outcome, State};
+use crate::job::outcome::{Outcome, State};
+use crate::job::outcomes::{self, Outcomes, Read};
 use crate::job::stage::{FileKind, LakeFile};
 use crate::load::chain;
-use crate::store::{Checksum, LakeKey};
+use crate::sort::Sorter;
+use crate::store::{Checksum, LakeKey, Objects};
 
-/// Outcomes read at once, and their size as JSON in KiB: a large one is read alone.
-const READS_MAX: usize = 16;
-const MEMORY_KIB: u32 = 16 << 10;
+/// Jobs looked at once more at a time.
+const LOOKS_MAX: usize = 16;
 /// Jobs without an outcome that are looked at once more in the end.
 const UNFINISHED_MAX: usize = 10_000;
 
@@ -42,14 +39,6 @@ pub(super) struct Unfinished {
     more: u64,
 }
 
-/// An outcome, or why there is none.
-struct Read {
-    key: LakeKey,
-    job: JobId,
-    outcome: Result<Option<Outcome>, LakeError>,
-    _memory: OwnedSemaphorePermit,
-}
-
 impl Verifier<'_> {
     /// Reads them all. Sources and files of done jobs are added to the sorters, and tables to `tables`.
     pub(super) async fn outcomes(
@@ -62,9 +51,8 @@ impl Verifier<'_> {
         // Both are in the order of jobs.
         let mut intents = Objects::below(&*store, lake_key("_lakebed/open"));
         let mut listed = Objects::below(&*store, lake_key("_lakebed/jobs"));
-        let memory = Arc::new(Semaphore::new(MEMORY_KIB as usize));
         let mut unfinished = Unfinished::default();
-        let mut reading = AtOnce::new(READS_MAX);
+        let mut reading = Outcomes::<VerifyError>::of(self.lake.clone());
         loop {
             let next = listed.next().await?;
             let name = next.as_ref().map(|next| next.key.file_name().to_owned());
@@ -82,27 +70,11 @@ impl Verifier<'_> {
                 intents.next().await?;
             }
             let Some(next) = next else { break };
-            let job = next.key.file_name().strip_suffix(".json");
-            let Some(job) = job.and_then(|job| JobId::try_from(job.to_owned()).ok()) else {
+            let Some(job) = outcomes::job_of(&next) else {
                 self.report.add(foreign(&next.key));
                 continue;
             };
-            let (lake, memory, key) = (self.lake.clone(), Arc::clone(&memory), next.key);
-            let kib = u32::try_from(next.size >> 10).map_or(MEMORY_KIB, |kib| (kib + 1).min(MEMORY_KIB));
-            let read = reading.add(async move {
-                let memory = memory
-                    .acquire_many_owned(kib)
-                    .await
-                    .expect("the semaphore is never closed");
-                let outcome = outcome::read(&lake, &job).await;
-                Ok(Read {
-                    key,
-                    job,
-                    outcome,
-                    _memory: memory,
-                })
-            });
-            if let Some(read) = read.await? {
+            if let Some(read) = reading.add(next, job).await? {
                 self.add_outcome(read, tables, sources, files).await?;
             }
         }
@@ -124,7 +96,7 @@ impl Verifier<'_> {
     pub(super) async fn count_unfinished(&mut self, unfinished: Unfinished) -> Result<(), VerifyError> {
         let Unfinished { jobs, more } = unfinished;
         self.report.unfinished = more;
-        let mut looking = AtOnce::new(READS_MAX);
+        let mut looking = AtOnce::new(LOOKS_MAX);
         let count = |ended: Option<bool>| u64::from(ended == Some(true));
         for job in jobs {
             let known = self.jobs.clone();

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::listing::Objects;
 use super::report::{Code, Problem};
 use super::{Verifier, VerifyError, lake_key};
 use crate::job::LakeError;
 use crate::load::chain;
 use crate::partition::hour::Layout;
-use crate::store::LakeKey;
+use crate::store::{LakeKey, Objects};
 
 /// What the lake keeps of a table, as far as it matters here.
 #[derive(Deserialize)]

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::jobs::{Jobs, Trace};
 use super::report::{Code, Problem};
-use super::{AtOnce, Verifier, VerifyError, job_of};
+use super::{AtOnce, Verifier, VerifyError};
 use crate::job::identity::JobId;
 use crate::store::{LakeKey, Store};
 
@@ -102,7 +102,7 @@ impl Verifier<'_> {
         let mut looked = Vec::with_capacity(files.len());
         let mut looking = AtOnce::new(LOOKS_MAX);
         for file in files {
-            let job = job_of(file.key.file_name());
+            let job = JobId::of_file(file.key.file_name());
             let is_claimed = job.is_some_and(|job| self.without_outcome.contains(&job));
             looked.extend(
                 looking
@@ -133,8 +133,8 @@ impl Verifier<'_> {
                 String::new()
             };
             let message = format!(
-                "visible{others}, and its job is not finished: it was stopped half way, or takes long. Run the load again: it \
-                 is finished by whoever meets it"
+                "visible{others}, and its job is not finished: it was stopped half way, or takes long. Sweep, or run the \
+                 load again: it is finished by whoever meets it"
             );
             self.report
                 .add(Problem::new(Code::JobUnfinished, first, Some(&job), message));
@@ -144,7 +144,7 @@ impl Verifier<'_> {
 
 /// `is_claimed`: its job has no outcome, and a claim names it.
 async fn look(store: Arc<dyn Store>, jobs: Jobs, file: File, is_claimed: bool) -> Result<Is, VerifyError> {
-    let job = job_of(file.key.file_name());
+    let job = JobId::of_file(file.key.file_name());
     let trace = match &job {
         Some(job) => jobs.trace(job).await?,
         None => Trace::None,

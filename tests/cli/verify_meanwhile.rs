@@ -5,12 +5,12 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use lakebed::store::{
     Body, Checksum, Compared, Complete, FolderStore, LakeKey, ObjectMeta, Page, Part, Pending, Put, Replace, Store,
-    Tag, UploadId,
+    Tag, UploadId, UploadPage, UploadsAfter,
 };
 use lakebed::verify::{Options, Progress, Report, verify};
 use serde_json::{Value, json};
@@ -107,6 +107,14 @@ impl Store for Meddling {
 
     fn abort_upload<'a>(&'a self, key: &'a LakeKey, _: &'a UploadId) -> Pending<'a, ()> {
         panic!("{key} was to be written")
+    }
+
+    fn list_uploads<'a>(&'a self, _: Option<&'a UploadsAfter>) -> Pending<'a, UploadPage> {
+        unreachable!("uploads are none of its business")
+    }
+
+    fn now(&self) -> Pending<'_, SystemTime> {
+        unreachable!("nothing has an age")
     }
 }
 

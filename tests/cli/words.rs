@@ -3,9 +3,7 @@
 use crate::sandbox::{Run as _, Sandbox, finish, lines};
 
 /// Verbs and flags that are spoken of elsewhere and that this release does not have.
-const ABSENT: [&str; 11] = [
-    "sweep",
-    "reconcile",
+const ABSENT: [&str; 8] = [
     "replay",
     "doctor",
     "completions",
@@ -14,7 +12,6 @@ const ABSENT: [&str; 11] = [
     "ddl",
     "cloudformation",
     "--html",
-    "--load",
 ];
 
 #[test]
@@ -29,6 +26,8 @@ fn help_names_exit_codes_and_nothing_that_does_not_exist() {
         "schema --help",
         "schema check --help",
         "verify --help",
+        "sweep --help",
+        "reconcile --help",
     ] {
         let ran = sandbox.run(line).exits(0);
         assert_eq!(ran.stderr, "", "{line}");
@@ -56,7 +55,10 @@ fn help_names_exit_codes_and_nothing_that_does_not_exist() {
         .skip(1)
         .take_while(|line| !line.is_empty());
     let verbs: Vec<_> = verbs.map(|line| line.split_whitespace().next().unwrap()).collect();
-    assert_eq!(verbs, ["backfill", "invoke", "schema", "verify", "help"]);
+    assert_eq!(
+        verbs,
+        ["backfill", "invoke", "reconcile", "schema", "sweep", "verify", "help"]
+    );
 }
 
 #[test]
@@ -90,6 +92,9 @@ fn with_json_stdout_is_one_document_and_nothing_else() {
         ("backfill raw --to lake --json --glob nothing", 0),
         ("verify lake --json", 0),
         ("verify lake --json --quick", 0),
+        ("sweep lake --json", 0),
+        ("reconcile raw --to lake --json", 0),
+        ("reconcile raw --to lake --json --load", 0),
     ] {
         let ran = sandbox.run(line).exits(exit);
         assert_eq!(ran.json()["version"], 1, "{line}");

@@ -72,9 +72,9 @@ impl Cloud {
     /// The operations that reached S3 so far, and those alone that change something.
     pub(crate) fn writes(&self) -> Vec<String> {
         let log = self.server.log();
-        let writes = log
-            .iter()
-            .filter(|entry| !["GetObject", "HeadObject", "ListObjectsV2"].contains(&entry.operation));
+        let writes = log.iter().filter(|entry| {
+            !["GetObject", "HeadObject", "ListObjectsV2", "ListMultipartUploads"].contains(&entry.operation)
+        });
         writes.map(ToString::to_string).collect()
     }
 

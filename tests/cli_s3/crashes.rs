@@ -9,7 +9,7 @@ use crate::support::s3::{Effect, Fault};
 const LINE: &str = "backfill s3://raw/p --to s3://lake/x --jobs 1";
 
 /// Kills a run when the n-th such request has come; it does nothing, and is never answered.
-fn kill_at(cloud: &Cloud, operation: &'static str, part: &'static str, n: u64) {
+pub(crate) fn kill_at(cloud: &Cloud, operation: &'static str, part: &'static str, n: u64) {
     let fault = Fault::on(operation, Effect::Hang).key(move |key| key.contains(part));
     cloud.server.inject(fault.nth(n));
     let mut child = cloud.command(LINE).begin();

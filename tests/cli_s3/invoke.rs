@@ -281,3 +281,37 @@ fn an_s3_that_fails_fails_the_invocation() {
         assert_eq!(cloud.ids("s3://lake/x"), (0..10).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn orders_are_followed_and_end_as_their_verbs_do() {
+    let cloud = cloud();
+    let report = invoke(&cloud, &event("reconcile")).run().exits(0).json();
+    assert_eq!(report["load"]["sources"]["done"], 1, "{report}");
+    assert_eq!(cloud.ids("s3://lake/x"), (0..10).collect::<Vec<_>>());
+    let report = invoke(&cloud, &event("sweep")).run().exits(0).json();
+    assert_eq!(
+        (&report["verb"], &report["lake"]),
+        (&"sweep".into(), &"s3://lake/x".into())
+    );
+    // What is missing is no failure of the function, and is one of the command.
+    cloud.server.model().seed("example-raw", SECOND, lines(10..30));
+    for (order, exit, expected) in [
+        (
+            r#"{"reconcile": {"source": "s3://example-raw"}}"#,
+            1,
+            "\"why\": \"never\"",
+        ),
+        (r#"{"reconcile": {"source": "s3://raw"}}"#, 2, "add it to LAKEBED_RAW"),
+        (
+            r#"{"reconcile": {"from": "s3://raw"}}"#,
+            2,
+            "reconcile has an unknown key \"from\"",
+        ),
+        (r#"{"sweep": {"dry_run": true}}"#, 0, "\"dry_run\": true"),
+    ] {
+        cloud.write("order.json", order);
+        let ran = invoke(&cloud, "order.json").run().exits(exit);
+        let said = if exit == 2 { &ran.stderr } else { &ran.stdout };
+        assert!(said.contains(expected), "{order}: {ran:?}");
+    }
+}

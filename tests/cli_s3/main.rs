@@ -19,5 +19,7 @@ mod backfill;
 mod cloud;
 mod crashes;
 mod invoke;
+mod reconcile;
 mod refused;
+mod sweep;
 mod verify;

@@ -151,6 +151,7 @@ impl Scene {
             lake: &lake,
             s3: Some(s3),
             arrival_s: None,
+            unwraps: false,
             writes: true,
             progress: Arc::new(Progress::default()),
         });

@@ -140,3 +140,27 @@ fn messages_of_examples_are_what_a_queue_sends() {
         }
     }
 }
+
+#[tokio::test]
+async fn orders_of_the_examples_are_followed() {
+    let (world, function) = world();
+    let report = answer(&function, &example("reconcile.json")).await;
+    assert_eq!(
+        (&report["sources"]["found"], &report["load"]["sources"]["done"]),
+        (&6.into(), &6.into()),
+        "{report}"
+    );
+    assert_eq!(world.lake().ids().len(), 34);
+    let again = answer(&function, &example("reconcile.json")).await;
+    assert_eq!(
+        (&again["sources"]["loaded"], &again["missing"]),
+        (&6.into(), &json!([])),
+        "{again}"
+    );
+    let report = answer(&function, &example("sweep.json")).await;
+    assert_eq!(
+        (&report["verb"], &report["exit"]),
+        (&"sweep".into(), &0.into()),
+        "{report}"
+    );
+}

@@ -228,6 +228,7 @@ fn round(place: Place, seed: u64, tally: &mut Tally) -> bool {
     }
     ends_well(scene.backfill(&[]).run());
     scene.prove();
+    scene.prove_swept();
     is_struck
 }
 

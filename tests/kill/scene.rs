@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lakebed::job::lake::Lake;
-use lakebed::job::sweep::sweep;
+use lakebed::job::sweep::{Options, Progress, sweep};
 use lakebed::s3::S3;
 use lakebed::store::{FolderStore, S3Store, Store};
 
@@ -205,8 +205,32 @@ impl Scene {
         count
     }
 
-    /// Settles what no source leads to any more.
+    /// Settles what no source leads to any more. Nothing is old enough to be dropped.
     pub(crate) fn sweep(&self) {
+        self.sweep_at(UNIX_EPOCH);
+    }
+
+    /// When all is old: intents, and what killed processes left of uploads and of single objects, are gone, and nothing else.
+    #[track_caller]
+    pub(crate) fn prove_swept(&mut self) {
+        let before = self.look();
+        self.sweep_at(UNIX_EPOCH + Duration::from_secs(1 << 36));
+        let stored = self.look();
+        assert!(stored.leftovers.is_empty(), "left over: {:?}", stored.leftovers);
+        let is_intent = |key: &&String| key.starts_with("_lakebed/open/");
+        assert_eq!(stored.objects.keys().find(is_intent), None, "an intent is left");
+        let gone = |key: &&String| !is_intent(key) && !stored.objects.contains_key(*key);
+        assert_eq!(before.objects.keys().find(gone), None, "it went too");
+        // A job that nobody's claim names is dead now.
+        let is_new = |key: &&String| !before.objects.contains_key(*key) && !key.starts_with("_lakebed/jobs/");
+        assert_eq!(stored.objects.keys().find(is_new), None, "it came");
+        let faults = judge(&stored, &self.counting(&stored), &BTreeSet::new());
+        assert!(faults.is_empty(), "{}", faults[..faults.len().min(20)].join("\n"));
+        self.left.clear();
+        self.seen = stored;
+    }
+
+    fn sweep_at(&self, now: SystemTime) {
         let store: Arc<dyn Store> = match self.place {
             Place::Folder => Arc::new(FolderStore::open(&self.cloud.path("lake")).unwrap()),
             Place::Wire => {
@@ -217,7 +241,8 @@ impl Scene {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let swept = runtime.unwrap().block_on(async {
             let lake = Lake::open(store, &["event", "click"]).await.unwrap();
-            sweep(&lake, UNIX_EPOCH).await.unwrap()
+            let options = Options::at(now, "x".to_owned());
+            sweep(&lake, &options, &Progress::default()).await.unwrap()
         });
         assert!(swept.failed.is_empty(), "{:?}", swept.failed);
     }

@@ -12,7 +12,7 @@ use lakebed::job::identity::JobId;
 use lakebed::job::lake::Lake;
 use lakebed::job::outcome::{Outcome, OutcomeSource, State};
 use lakebed::job::stage::{Content, Job, PreparedJob};
-use lakebed::job::sweep::sweep;
+use lakebed::job::sweep::{Options, Progress, sweep};
 use lakebed::job::{Answer, LakeError, publish};
 use lakebed::store::LakeKey;
 
@@ -259,17 +259,18 @@ impl Scene {
         }
         let lake = next.lake().await.unwrap();
         // All of them are old enough.
-        let swept = sweep(&lake, SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40))
-            .await
-            .unwrap();
+        let late = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40);
+        let options = Options::at(late, "lake".to_owned());
+        let swept = sweep(&lake, &options, &Progress::default()).await.unwrap();
         assert!(swept.failed.is_empty(), "{swept:?}");
         judge_versions(&*fresh, &["a"], etag)
             .await
             .unwrap_or_else(|why| panic!("{why}"));
         assert_eq!(keys(&*fresh, "_lakebed/open").await, []);
         server.clear_log();
-        let again = sweep(&lake, SystemTime::UNIX_EPOCH).await.unwrap();
-        assert_eq!(again.intents, 0);
+        let options = Options::at(SystemTime::UNIX_EPOCH, "lake".to_owned());
+        let again = sweep(&lake, &options, &Progress::default()).await.unwrap();
+        assert_eq!((again.jobs.found, again.uploads.found), (0, 0));
         if etag == "1" {
             next.load(&["a"]).await.unwrap();
         }

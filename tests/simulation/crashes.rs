@@ -222,7 +222,7 @@ fn a_crash_of_the_one_who_finishes_is_finished_as_well() {
                         }
                         drop(world.deliver("second".to_owned(), &scene.batch(), scene.writer()));
                         if late {
-                            drop(world.spawn_sweeper("sweeper", world.a_day_ago()));
+                            drop(world.spawn_sweeper("sweeper"));
                         }
                         world.run().await?;
                         world.bring_to_rest(Writer::default()).await

@@ -128,7 +128,7 @@ fn batch(chance: &mut Chance, sources: &[&str]) -> Vec<String> {
 fn others(world: &World, chance: &mut Chance) -> bool {
     for name in ["sweeper1", "sweeper2"] {
         if chance.one_in(3) {
-            drop(world.spawn_sweeper(name, world.a_day_ago()));
+            drop(world.spawn_sweeper(name));
         }
     }
     let expires = chance.one_in(4);

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use lakebed::job::seed_pauses;
-use lakebed::job::sweep::sweep;
+use lakebed::job::sweep::{Options, Progress, sweep};
 use tokio::sync::oneshot;
 
 use crate::support::oracle::{LAKE, PREFIX, file};
@@ -164,11 +164,6 @@ impl World {
         });
     }
 
-    /// Intents from before it are dropped by a sweep.
-    pub(crate) fn a_day_ago(&self) -> SystemTime {
-        self.sim.now() - DAY
-    }
-
     /// A message that names sources: delivered to one worker after another, until one answers.
     pub(crate) fn send(&self, batch: &[String], writer: Writer) {
         let number = {
@@ -219,23 +214,20 @@ impl World {
         receiver
     }
 
-    pub(crate) fn spawn_sweeper(
-        &self,
-        name: &'static str,
-        before: SystemTime,
-    ) -> oneshot::Receiver<Result<(), String>> {
+    pub(crate) fn spawn_sweeper(&self, name: &'static str) -> oneshot::Receiver<Result<(), String>> {
         let (ended, receiver) = oneshot::channel();
+        let options = Options::at(self.sim.now(), "lake".to_owned());
         self.sim.spawn(name, move |handle| async move {
             let swept = async {
                 let lake = lake(&handle).await?;
-                sweep(&lake, before).await
+                sweep(&lake, &options, &Progress::default()).await
             };
             let swept =
                 swept
                     .await
                     .map_err(|error| format!("{error:?}"))
                     .and_then(|swept| match swept.failed.first() {
-                        Some((key, error)) => Err(format!("{key}: {error:?}")),
+                        Some(failed) => Err(format!("{}: {}", failed.key, failed.message)),
                         None => Ok(()),
                     });
             let _ = ended.send(swept);
@@ -300,6 +292,13 @@ impl World {
         tokio::time::advance(DAY + Duration::from_secs(3600)).await;
         self.sweep_now("sweep2").await?;
         self.sim.with_watch(|watch, model| watch.at_rest(model))?;
+        // What killed workers left open, and no rule threw away.
+        tokio::time::advance(7 * DAY).await;
+        self.sweep_now("sweep3").await?;
+        self.sim.with_watch(|watch, model| watch.at_rest(model))?;
+        if let Some((key, _)) = self.sim.with_model(|model| open_uploads(model)).first() {
+            return Err(format!("I10: an upload of {key} is open after seven days and a sweep"));
+        }
 
         let before = self.sim.calls();
         let all = self.sim.with_watch(|watch, _| watch.sources());
@@ -329,7 +328,7 @@ impl World {
     }
 
     pub(crate) async fn sweep_now(&self, name: &'static str) -> Result<(), String> {
-        let mut ended = self.spawn_sweeper(name, self.a_day_ago());
+        let mut ended = self.spawn_sweeper(name);
         self.run().await?;
         ended.try_recv().map_err(|_| format!("{name} did not end"))?
     }

@@ -4,11 +4,12 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use lakebed::store::{
     Body, Checksum, Compared, Complete, LakeKey, ObjectMeta, Page, Part, Pending, Put, Replace, Store, StoreError, Tag,
-    UploadId,
+    UploadId, UploadPage, UploadsAfter,
 };
 
 /// What happens to the request at which the process is killed.
@@ -103,7 +104,7 @@ impl Faulty {
     }
 
     pub(crate) fn writes(&self) -> Vec<String> {
-        let reads = ["get", "get_range", "head", "compare", "list"];
+        let reads = ["get", "get_range", "head", "compare", "list", "list_uploads", "now"];
         self.log()
             .into_iter()
             .filter(|line| !reads.contains(&line.split(' ').next().unwrap()))
@@ -270,6 +271,20 @@ impl Store for Faulty {
         self.request("abort_upload", key, true, move |to, key| {
             let upload = upload.clone();
             Box::pin(async move { to.abort_upload(&key, &upload).await })
+        })
+    }
+
+    fn list_uploads<'a>(&'a self, after: Option<&'a UploadsAfter>) -> Pending<'a, UploadPage> {
+        let after = after.cloned();
+        self.request("list_uploads", &super::key("all"), false, move |to, _| {
+            let after = after.clone();
+            Box::pin(async move { to.list_uploads(after.as_ref()).await })
+        })
+    }
+
+    fn now(&self) -> Pending<'_, SystemTime> {
+        self.request("now", &super::key("all"), false, |to, _| {
+            Box::pin(async move { to.now().await })
         })
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{Bound, Range};
 use std::sync::Mutex;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use lakebed::store::{
-    Body, Checksum, Compared, Complete, LakeKey, Listed, ObjectMeta, Page, Part, Pending, Put, Replace, Store,
-    StoreError, Tag, UploadId,
+    Body, Checksum, Compared, Complete, LakeKey, Listed, ObjectMeta, OpenUpload, Page, Part, Pending, Put, Replace,
+    Store, StoreError, Tag, UploadId, UploadPage, UploadsAfter,
 };
 
 #[derive(Debug, Default)]
@@ -19,12 +19,26 @@ pub(crate) struct Memory {
 #[derive(Debug, Default)]
 struct Inner {
     objects: BTreeMap<LakeKey, Bytes>,
-    uploads: HashMap<String, BTreeMap<u32, Bytes>>,
+    uploads: HashMap<String, Open>,
+    /// Since 1970.
+    now: Duration,
     begun: u64,
     seed: u64,
 }
 
+#[derive(Debug)]
+struct Open {
+    key: LakeKey,
+    begun: Duration,
+    parts: BTreeMap<u32, Bytes>,
+}
+
 impl Memory {
+    /// Time passes for uploads; objects are all of 1970.
+    pub(crate) fn advance(&self, by: Duration) {
+        self.inner.lock().unwrap().now += by;
+    }
+
     /// Answers come in an order that the seed decides.
     pub(crate) fn shuffled(seed: u64) -> Self {
         Self {
@@ -187,11 +201,16 @@ impl Store for Memory {
         })
     }
 
-    fn start_upload<'a>(&'a self, _key: &'a LakeKey) -> Pending<'a, UploadId> {
+    fn start_upload<'a>(&'a self, key: &'a LakeKey) -> Pending<'a, UploadId> {
         self.at(|inner| {
             inner.begun += 1;
             let id = format!("upload-{}", inner.begun);
-            inner.uploads.insert(id.clone(), BTreeMap::new());
+            let open = Open {
+                key: key.clone(),
+                begun: inner.now,
+                parts: BTreeMap::new(),
+            };
+            inner.uploads.insert(id.clone(), open);
             Ok(UploadId::new(id))
         })
     }
@@ -206,7 +225,7 @@ impl Store for Memory {
     ) -> Pending<'a, Part> {
         self.at(move |inner| {
             let bytes = bytes_of(&body)?;
-            let Some(parts) = inner.uploads.get_mut(upload.as_str()) else {
+            let Some(Open { parts, .. }) = inner.uploads.get_mut(upload.as_str()) else {
                 return Err(StoreError::new("upload part of", key, false, "no such upload"));
             };
             parts.insert(number, bytes.clone());
@@ -234,7 +253,7 @@ impl Store for Memory {
             }
             let mut whole = Vec::new();
             for part in parts {
-                match there.get(&part.number) {
+                match there.parts.get(&part.number) {
                     Some(bytes) if tag_of(bytes) == part.tag => whole.extend_from_slice(bytes),
                     _ => return Err(StoreError::new("complete upload of", key, false, "invalid part")),
                 }
@@ -250,5 +269,33 @@ impl Store for Memory {
             inner.uploads.remove(upload.as_str());
             Ok(())
         })
+    }
+
+    fn list_uploads<'a>(&'a self, after: Option<&'a UploadsAfter>) -> Pending<'a, UploadPage> {
+        self.at(move |inner| {
+            let after = after.map_or(("", ""), |after| (after.key.as_str(), after.id.as_str()));
+            let open = inner.uploads.iter();
+            let mut uploads: Vec<_> = open
+                .filter(|(id, open)| (open.key.as_str(), id.as_str()) > after)
+                .map(|(id, open)| OpenUpload {
+                    key: open.key.clone(),
+                    id: UploadId::new(id),
+                    last_modified: SystemTime::UNIX_EPOCH + open.begun,
+                })
+                .collect();
+            uploads.sort_by(|a, b| (&a.key, a.id.as_str()).cmp(&(&b.key, b.id.as_str())));
+            let more = uploads.len() > 1000;
+            uploads.truncate(1000);
+            let last = uploads.last().filter(|_| more);
+            let next = last.map(|last| UploadsAfter {
+                key: last.key.to_string(),
+                id: last.id.as_str().to_owned(),
+            });
+            Ok(UploadPage { uploads, next })
+        })
+    }
+
+    fn now(&self) -> Pending<'_, SystemTime> {
+        self.at(|inner| Ok(SystemTime::UNIX_EPOCH + inner.now))
     }
 }

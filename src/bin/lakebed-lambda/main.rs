@@ -29,6 +29,11 @@ impl From<Failed> for Diagnostic {
     fn from(Failed(error): Failed) -> Self {
         let error_type = match &error {
             HandleError::Door(_) => "Event.Unknown",
+            HandleError::Order(_) => "Order.Unknown",
+            HandleError::NotAllowed(_) => "Source.NotAllowed",
+            HandleError::Sweep { .. } => "Lake.NotSwept",
+            HandleError::Reconcile { .. } => "Lake.NotReconciled",
+            HandleError::Unfinished { .. } => "Order.Unfinished",
             HandleError::Lake { .. } => "Lake.NotOpened",
             HandleError::Answer(_) => "Objects.NotLoaded",
         };

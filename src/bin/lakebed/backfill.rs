@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, NaiveDate, NaiveTime};
-use globset::GlobBuilder;
 use lakebed::dry_run::dry_run;
 use lakebed::engine::{Engine, EngineConfig};
 use lakebed::job::lake::settled_path;
@@ -19,8 +17,8 @@ use lakebed::settings::{Flags, Settings};
 use lakebed::source::listing::{Listing, Selection, pack};
 use lakebed::source::local;
 use lakebed::source::s3::S3Objects;
+use lakebed::source::when::{When, WhenError};
 use lakebed::table::Tables;
-use lakebed::table::duration::parse_duration_seconds;
 
 use crate::{Exit, Refused, progress, runtime, show};
 
@@ -103,25 +101,14 @@ pub(crate) fn parse_allowance(text: &str) -> Result<Allowance, String> {
     parsed.ok_or_else(|| "write a number of records such as 100, or a share such as 0.5%".to_owned())
 }
 
-/// RFC 3339, a date (its beginning in UTC), or how long ago.
+/// In seconds since 1970.
 pub(crate) fn parse_time(text: &str) -> Result<i64, String> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        // What is half a second past is not yet reached by objects of whole seconds.
-        return Ok(time.timestamp() + i64::from(time.timestamp_subsec_nanos() > 0));
-    }
-    if let Ok(date) = text.parse::<NaiveDate>() {
-        return Ok(date.and_time(NaiveTime::MIN).and_utc().timestamp());
-    }
-    let age = parse_duration_seconds(text)
-        .map_err(|_| "write a time such as 2019-10-12T02:00:00Z, a date, or an age such as 36h or 7d".to_owned())?;
+    let when: When = text.parse().map_err(|error: WhenError| error.to_string())?;
     #[expect(
         clippy::disallowed_methods,
         reason = "an age counts from now; it selects sources and decides no byte"
     )]
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_err(|error| error.to_string())?;
-    Ok(now.as_secs() as i64 - age)
+    Ok(when.seconds(SystemTime::now()))
 }
 
 pub(crate) fn settings(flags: Flags) -> Result<Settings, Refused> {
@@ -212,15 +199,7 @@ pub(crate) struct How {
 
 /// Which objects are taken: modified in `[since, until)`, of names that match.
 pub(crate) fn selection(since: Option<i64>, until: Option<i64>, glob: Option<&str>) -> Result<Selection, Refused> {
-    let glob = glob.map(|glob| GlobBuilder::new(glob).literal_separator(true).build());
-    let glob = glob
-        .transpose()
-        .map_err(|error| Refused::usage(format!("--glob: {error}")))?;
-    Ok(Selection {
-        since_s: since,
-        until_s: until,
-        glob: glob.map(|glob| glob.compile_matcher()),
-    })
+    Selection::new(since, until, glob).map_err(|error| Refused::usage(format!("--glob: {error}")))
 }
 
 /// What is wrong here and now may pass; what is wrong with names, permissions or schemas is for the user to mend.
@@ -387,16 +366,6 @@ pub(crate) async fn interrupt(progress: Arc<Progress>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_rfc_3339_dates_or_ages() {
-        assert_eq!(parse_time("2019-10-12T02:00:00+02:00"), Ok(1_570_838_400));
-        assert_eq!(parse_time("2019-10-12T00:00:00.5Z"), Ok(1_570_838_401));
-        assert_eq!(parse_time("2019-10-12"), Ok(1_570_838_400));
-        let (hour, day) = (parse_time("1h").unwrap(), parse_time("24h").unwrap());
-        assert!((hour - day - 23 * 3600).abs() <= 1);
-        assert!(parse_time("yesterday").unwrap_err().contains("such as"));
-    }
 
     #[test]
     fn allowances_are_numbers_or_shares() {

@@ -18,7 +18,7 @@ const REQUEST_ID: &str = "invoke";
     after_help = "Reads the objects that the event names and loads them, as the function would, and prints its answer on \
 stdout. LAKEBED_RAW says below which prefixes objects may be read, such as s3://raw/events; LAKEBED_PARTIAL_BATCH=1 \
 answers a batch with the messages that failed.\n\nExit code: 0 answered; 1 the invocation failed, or names messages that \
-failed; 2 usage or configuration."
+failed, or a report of what is not as it should be; 2 usage or configuration."
 )]
 pub(crate) struct Args {
     /// What the function is called with, as JSON, such as events/s3-put.json; `-` reads stdin
@@ -58,16 +58,28 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
     let answer = answer.map_err(|error| {
         let message = format!("the invocation failed: {error}");
         match error {
-            HandleError::Door(_) => Refused::usage(message),
+            HandleError::Door(_) | HandleError::Order(_) | HandleError::NotAllowed(_) => Refused::usage(message),
             HandleError::Lake { source, .. } if !source.is_transient() => Refused::usage(message),
-            HandleError::Lake { .. } | HandleError::Answer(_) => Refused::failed(message),
+            HandleError::Sweep { source, .. } if !source.is_transient() => Refused::usage(message),
+            HandleError::Reconcile { source, .. } if !source.is_transient() => Refused::usage(message),
+            HandleError::Lake { .. }
+            | HandleError::Sweep { .. }
+            | HandleError::Reconcile { .. }
+            | HandleError::Unfinished { .. }
+            | HandleError::Answer(_) => Refused::failed(message),
         }
     })?;
     show::json(&answer)?;
     let names_failed = answer["batchItemFailures"]
         .as_array()
         .is_some_and(|failed| !failed.is_empty());
-    Ok(if names_failed { Exit::Failed } else { Exit::Done })
+    // Of a report; other answers have none.
+    let is_failed = answer["exit"].as_u64().is_some_and(|exit| exit != 0);
+    Ok(if names_failed || is_failed {
+        Exit::Failed
+    } else {
+        Exit::Done
+    })
 }
 
 fn read(path: &PathBuf) -> Result<Value, Refused> {

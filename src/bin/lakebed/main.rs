@@ -3,9 +3,11 @@
 mod backfill;
 mod invoke;
 mod progress;
+mod reconcile;
 mod replay;
 mod schema;
 mod show;
+mod sweep;
 mod verify;
 
 use std::io::Write as _;
@@ -69,11 +71,15 @@ enum Verb {
     Backfill(backfill::Args),
     /// Answer an event as the function would, in process
     Invoke(invoke::Args),
+    /// Find raw objects that no job has loaded, and load them
+    Reconcile(reconcile::Args),
     /// Send what was rejected through the pipeline again, after a schema was mended
     Replay(replay::Args),
     /// Work with the schema files of tables
     #[command(subcommand)]
     Schema(schema::Verb),
+    /// Bring what crashed to its end, and throw away what is left of it
+    Sweep(sweep::Args),
     /// Prove a lake: every file, row, source and claim against what its jobs recorded
     Verify(verify::Args),
 }
@@ -91,8 +97,10 @@ fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Backfill(args) => backfill::run(args),
         Verb::Invoke(args) => invoke::run(args),
+        Verb::Reconcile(args) => reconcile::run(args),
         Verb::Replay(args) => replay::run(args),
         Verb::Schema(verb) => schema::run(verb),
+        Verb::Sweep(args) => sweep::run(args),
         Verb::Verify(args) => verify::run(args),
     };
     let exit = result.unwrap_or_else(|Refused { exit, message }| {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lakebed::job::sweep;
 use lakebed::pipeline::Progress;
-use lakebed::verify;
+use lakebed::{reconcile, verify};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -104,25 +105,40 @@ pub(crate) fn verifying(progress: Arc<verify::Progress>) -> Shown {
 
 /// Begins to show how many entries of a quarantine were read again; how many there are is not known before.
 pub(crate) fn replaying(progress: Arc<Progress>) -> Shown {
-    let tell = move |shown: Option<&ProgressBar>, _| {
-        let jobs = HumanCount(progress.sources.load(Ordering::Relaxed));
-        let counted = format!(
-            "{jobs} jobs, {} entries",
-            HumanCount(progress.records.load(Ordering::Relaxed))
-        );
-        match shown {
-            Some(spinner) => spinner.set_message(counted),
-            // Where stderr is closed nobody wants to know.
-            None => drop(writeln!(std::io::stderr(), "{counted}")),
-        }
+    counting(move || {
+        let of = |number: &AtomicU64| HumanCount(number.load(Ordering::Relaxed));
+        format!("{} jobs, {} entries", of(&progress.sources), of(&progress.records))
+    })
+}
+
+/// Begins to show how far a lake is swept. How much there is nobody knows before the end.
+pub(crate) fn sweeping(progress: Arc<sweep::Progress>) -> Shown {
+    counting(move || {
+        let of = |number: &AtomicU64| HumanCount(number.load(Ordering::Relaxed));
+        format!("{} jobs, {} open uploads", of(&progress.jobs), of(&progress.uploads))
+    })
+}
+
+/// Begins to show how far raw objects and a lake are compared.
+pub(crate) fn reconciling(progress: Arc<reconcile::Progress>) -> Shown {
+    counting(move || {
+        let of = |number: &AtomicU64| HumanCount(number.load(Ordering::Relaxed));
+        format!("{} objects, {} outcomes", of(&progress.found), of(&progress.outcomes))
+    })
+}
+
+/// Shows numbers that grow towards nothing that is known.
+fn counting(count: impl Fn() -> String + Send + 'static) -> Shown {
+    let tell = move |shown: Option<&ProgressBar>, elapsed| match shown {
+        Some(bar) => bar.set_message(count()),
+        // Where stderr is closed nobody wants to know.
+        None => drop(writeln!(std::io::stderr(), "{} in {}", count(), HumanDuration(elapsed))),
     };
-    watch(
-        || {
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-                .with_style(ProgressStyle::default_spinner())
-        },
-        tell,
-    )
+    let spinner = || {
+        let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}").expect("the template is sound");
+        ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style)
+    };
+    watch(spinner, tell)
 }
 
 fn bar(bytes: u64) -> ProgressBar {

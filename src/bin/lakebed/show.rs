@@ -1,5 +1,8 @@
 //! What a verb found, in words or as JSON.
 
+mod reconciled;
+mod swept;
+
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
@@ -9,6 +12,9 @@ use lakebed::emf::Invocation;
 use lakebed::report::{Failed, Summary};
 use lakebed::verify::Report;
 use serde::Serialize;
+
+pub(crate) use reconciled::reconciled;
+pub(crate) use swept::swept;
 
 use crate::Refused;
 
@@ -94,9 +100,13 @@ fn align_right(table: &mut Table, columns: &[usize]) {
 
 /// What a backfill did.
 pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
-    if as_json {
-        return json(summary);
+    match as_json {
+        true => json(summary),
+        false => print(&summed_up(summary)),
     }
+}
+
+fn summed_up(summary: &Summary) -> String {
     let mut text = String::new();
     let sources = &summary.sources;
     if sources.done == 0 && sources.failed == 0 && sources.already > 0 {
@@ -105,7 +115,7 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
             _ => "",
         };
         text += &format!("{} already loaded, 0 new{again}\n", count(sources.already, "object"));
-        return print(&text);
+        return text;
     }
     if sources.found == 0 {
         text += "no objects found";
@@ -119,7 +129,7 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
             text += &format!(", {PASSED_OVER} are passed over");
         }
         text += "\n";
-        return print(&text);
+        return text;
     }
     let records = &summary.records;
     text += &format!(
@@ -170,7 +180,7 @@ pub(crate) fn summary(summary: &Summary, as_json: bool) -> Result<(), Refused> {
         text += &format!("\n{codes}\n");
     }
     text += &next(summary);
-    print(&text)
+    text
 }
 
 /// What became of the lake's own quarantine.
@@ -400,7 +410,7 @@ pub(crate) fn verified(report: &Report, as_json: bool) -> Result<(), Refused> {
     }
     if report.unfinished > 0 {
         text += &format!(
-            "{} not finished: being loaded, or stopped; the next load that meets its objects finishes it\n",
+            "{} not finished: being loaded, or stopped; `lakebed sweep`, or the next load that meets its objects, finishes it\n",
             count(report.unfinished, "job")
         );
     }

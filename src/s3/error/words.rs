@@ -93,7 +93,7 @@ fn denied(asked: Option<&Asked>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     };
     write!(f, "access denied: allow {action} on arn:aws:s3:::{bucket}")?;
     match action {
-        Action::ListBucket => {}
+        Action::ListBucket | Action::ListBucketMultipartUploads => {}
         // Without it an absent object and a forbidden one look alike.
         Action::GetObject => {
             write!(

@@ -13,17 +13,35 @@ impl S3Objects {
     /// tools, and are passed over.
     pub async fn list(&self, location: &S3Location, selection: &Selection) -> Result<Listing, StoreError> {
         let mut listing = Listing::default();
+        let mut add = |part| {
+            listing.append(part);
+            Ok::<(), StoreError>(())
+        };
+        self.list_parts(location, selection, &mut add).await?;
+        Ok(listing)
+    }
+
+    /// The same for more objects than memory holds: `each` takes a page at a time.
+    pub async fn list_parts<E: From<StoreError>>(
+        &self,
+        location: &S3Location,
+        selection: &Selection,
+        each: &mut (dyn FnMut(Listing) -> Result<(), E> + Send),
+    ) -> Result<(), E> {
         if location.prefix() != location.root() {
             // Of all keys that begin with it, the prefix itself comes first.
             let first = self.page(location, location.prefix(), None, 1).await?.0;
             if let Some(object) = first.first().filter(|object| object.key() == Some(location.prefix())) {
                 let name = location.prefix().rsplit('/').next().unwrap_or_default();
+                let mut listing = Listing::default();
                 add(&mut listing, location, object, name, selection)?;
+                each(listing)?;
             }
         }
         let mut token = None;
         loop {
             let (objects, next) = self.page(location, location.root(), token, 1000).await?;
+            let mut listing = Listing::default();
             for object in &objects {
                 let below = object
                     .key()
@@ -31,9 +49,10 @@ impl S3Objects {
                     .unwrap_or_default();
                 add(&mut listing, location, object, below, selection)?;
             }
+            each(listing)?;
             token = next;
             if token.is_none() {
-                return Ok(listing);
+                return Ok(());
             }
         }
     }

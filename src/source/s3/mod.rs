@@ -25,11 +25,10 @@ use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::primitives::DateTime;
 
 pub use ahead::{ReadAhead, Stored};
-use settled::Dated;
 
 use crate::job::claim::Sources;
 use crate::job::identity::{SourceName, Version};
-use crate::s3::{Action, Refusal, S3};
+use crate::s3::{Action, Dated, Refusal, S3};
 use crate::store::{Pending, StoreError};
 
 /// Bytes asked for at once, at least: large enough that requests cost little, small enough that a few fit any memory. What

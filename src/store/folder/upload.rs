@@ -1,4 +1,6 @@
 //! Uploads in a folder: a hidden file beside the object it will be.
+//!
+//! What a killed process left of a single object is another such file, and is thrown away in the same way.
 
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
@@ -9,6 +11,11 @@ use super::write::{absent_is_fine, hidden, place, sync_folder_of};
 use super::{Folder, is_absent, open};
 use crate::store::body::Hashing;
 use crate::store::{Body, Complete, Part, Put, Tag, UploadId};
+
+/// How names of uploads end.
+pub(super) const UPLOAD: &str = ".upload";
+/// How names of objects end that are being written.
+pub(super) const TEMPORARY: &str = ".tmp";
 
 impl Folder {
     pub(super) fn start_upload(&self, path: &Path) -> io::Result<UploadId> {
@@ -71,21 +78,34 @@ pub(super) fn complete(path: &Path, upload: &UploadId, size: u64) -> io::Result<
 }
 
 pub(super) fn abort(path: &Path, upload: &UploadId) -> io::Result<()> {
-    upload_path(path, upload)?.map_or(Ok(()), |file| absent_is_fine(fs::remove_file(file)))
+    let file = match upload_path(path, upload)? {
+        None if is_temporary_id(upload.as_str()) => Some(hidden(path, &format!("{}{TEMPORARY}", upload.as_str()))?),
+        file => file,
+    };
+    file.map_or(Ok(()), |file| absent_is_fine(fs::remove_file(file)))
 }
 
 /// Where an upload is written, or nothing for an id that is none of ours: ids come from objects that others can write, and
 /// no file is touched on their word.
 fn upload_path(path: &Path, upload: &UploadId) -> io::Result<Option<PathBuf>> {
-    let id = upload.as_str();
-    let ours = id.len() == 16 && id.bytes().all(|c| c.is_ascii_hexdigit());
-    if ours {
+    if is_upload_id(upload.as_str()) {
         hidden(path, &suffix(upload)).map(Some)
     } else {
         Ok(None)
     }
 }
 
+pub(super) fn is_upload_id(id: &str) -> bool {
+    id.len() == 16 && id.bytes().all(|c| c.is_ascii_hexdigit())
+}
+
+/// `<pid>.<n>`
+pub(super) fn is_temporary_id(id: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    id.split_once('.')
+        .is_some_and(|(pid, n)| is_number(pid) && is_number(n))
+}
+
 fn suffix(upload: &UploadId) -> String {
-    format!("{}.upload", upload.as_str())
+    format!("{}{UPLOAD}", upload.as_str())
 }

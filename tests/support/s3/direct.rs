@@ -3,6 +3,8 @@
 //! Does what `S3Store` does over HTTP, request by request: bodies with their SHA-256, conditional puts, what is there
 //! compared by the checksum that S3 keeps, requests without an answer sent again.
 
+mod open;
+
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use lakebed::job::claim::Sources;
 use lakebed::job::identity::{SourceName, Version};
 use lakebed::store::{
     self, Body, Compared, Complete, LakeKey, Listed, ObjectMeta, Page, Pending, Put, Replace, Store, StoreError, Tag,
-    UploadId,
+    UploadId, UploadPage, UploadsAfter,
 };
 use sha2::{Digest, Sha256};
 
@@ -400,6 +402,14 @@ impl Store for Direct {
                 Err(refusal) => Err(failed(&request, Failure::Refused(refusal))),
             }
         })
+    }
+
+    fn list_uploads<'a>(&'a self, after: Option<&'a UploadsAfter>) -> Pending<'a, UploadPage> {
+        Box::pin(self.open_uploads(after))
+    }
+
+    fn now(&self) -> Pending<'_, SystemTime> {
+        Box::pin(async { Ok(self.handle.sim.now()) })
     }
 }
 

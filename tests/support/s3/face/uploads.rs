@@ -7,7 +7,7 @@ use super::super::content::{self, Algorithm};
 use super::super::refusal::Refusal;
 use super::super::uploads::{Completion, PartClaim, UploadQuery};
 use super::convert::{
-    checksum_in, checksum_out, condition, kind_of, no_conditions, object_headers, payload, place, tag,
+    checksum_in, checksum_out, condition, kind_of, no_conditions, object_headers, payload, place, tag, url_encoded,
 };
 use super::{Face, Rest};
 
@@ -121,9 +121,11 @@ impl Face {
         input: ListMultipartUploadsInput,
         _rest: Rest,
     ) -> S3Result<ListMultipartUploadsOutput> {
-        if input.delimiter.is_some() || input.encoding_type.is_some() {
-            return Err(Refusal::NotImplemented("Uploads are listed without a delimiter and unencoded.").into());
+        if input.delimiter.is_some() {
+            return Err(Refusal::NotImplemented("Uploads are listed without a delimiter.").into());
         }
+        let encoding = input.encoding_type;
+        let name = |text: String| if encoding.is_some() { url_encoded(&text) } else { text };
         let at = place!(input, "");
         let max = usize::try_from(input.max_uploads.unwrap_or(1000))
             .map_err(|_| Refusal::InvalidArgument("max-uploads must not be negative"))?;
@@ -138,7 +140,7 @@ impl Face {
         let (found, more) = self.model().list_uploads(at, &query)?;
         let last = found.last().filter(|_| more).cloned();
         let uploads = found.into_iter().map(|upload| MultipartUpload {
-            key: Some(upload.key),
+            key: Some(name(upload.key)),
             upload_id: Some(upload.id),
             initiated: Some(upload.initiated.into()),
             ..Default::default()
@@ -147,12 +149,13 @@ impl Face {
             uploads: Some(uploads.collect()),
             is_truncated: Some(more),
             max_uploads: Some(query.max as i32),
-            next_key_marker: last.as_ref().map(|last| last.key.clone()),
+            next_key_marker: last.as_ref().map(|last| name(last.key.clone())),
             next_upload_id_marker: last.map(|last| last.id),
-            key_marker: input.key_marker,
+            key_marker: input.key_marker.map(&name),
             upload_id_marker: input.upload_id_marker,
-            prefix: input.prefix,
+            prefix: input.prefix.map(&name),
             bucket: Some(input.bucket),
+            encoding_type: encoding.clone(),
             ..Default::default()
         })
     }

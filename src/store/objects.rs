@@ -2,9 +2,9 @@
 
 use std::vec;
 
-use crate::store::{LakeKey, Listed, Store, StoreError};
+use super::{LakeKey, Listed, Store, StoreError};
 
-pub(super) struct Objects<'a> {
+pub(crate) struct Objects<'a> {
     store: &'a dyn Store,
     folder: LakeKey,
     page: std::iter::Peekable<vec::IntoIter<Listed>>,
@@ -12,12 +12,12 @@ pub(super) struct Objects<'a> {
     after: Option<LakeKey>,
     more: bool,
     /// Names that are no keys, of the pages so far, until they are taken.
-    pub(super) strange: Vec<String>,
+    pub(crate) strange: Vec<String>,
 }
 
 impl<'a> Objects<'a> {
     /// All below `folder`. Nothing is asked for yet.
-    pub(super) fn below(store: &'a dyn Store, folder: LakeKey) -> Self {
+    pub(crate) fn below(store: &'a dyn Store, folder: LakeKey) -> Self {
         Self {
             store,
             folder,
@@ -29,7 +29,7 @@ impl<'a> Objects<'a> {
     }
 
     /// The next object, which stays the next one.
-    pub(super) async fn peek(&mut self) -> Result<Option<&Listed>, StoreError> {
+    pub(crate) async fn peek(&mut self) -> Result<Option<&Listed>, StoreError> {
         while self.page.peek().is_none() && self.more {
             let page = self.store.list(&self.folder, self.after.as_ref()).await?;
             // A page that says there are more and has none would be asked for again and again.
@@ -38,7 +38,7 @@ impl<'a> Objects<'a> {
             // Sorted as they are, what is missing is seen as it goes by.
             let keys = self.after.iter().chain(page.objects.iter().map(|listed| &listed.key));
             if !keys.is_sorted_by(|one, next| one < next) {
-                let why = "the keys come in no order: only a store that lists by the bytes of keys can be verified";
+                let why = "the keys come in no order: only a store that lists by the bytes of keys can hold a lake";
                 return Err(StoreError::new("list", &self.folder, false, why));
             }
             self.after = page.objects.last().map(|listed| listed.key.clone());
@@ -48,7 +48,7 @@ impl<'a> Objects<'a> {
     }
 
     /// The next object.
-    pub(super) async fn next(&mut self) -> Result<Option<Listed>, StoreError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Listed>, StoreError> {
         self.peek().await?;
         Ok(self.page.next())
     }

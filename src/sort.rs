@@ -28,10 +28,12 @@ const BUFFER_BYTES: usize = 64 << 10;
 const HEAD_BYTES: usize = 8;
 
 /// Takes entries in any order.
-pub(super) struct Sorter<T> {
+pub(crate) struct Sorter<T> {
     dir: PathBuf,
     memory: usize,
     held: Held,
+    #[cfg(test)]
+    memory_max: usize,
     /// Runs by their length: each of the next level is made of [`RUNS_MAX`] of this one.
     levels: Vec<Vec<File>>,
     of: PhantomData<T>,
@@ -73,18 +75,20 @@ impl Held {
 
 impl<T: Serialize + DeserializeOwned> Sorter<T> {
     /// Holds up to about `memory` bytes, the rest in unnamed files in `dir`. Nothing is made there before it is needed.
-    pub(super) fn new(dir: PathBuf, memory: usize) -> Self {
+    pub(crate) fn new(dir: PathBuf, memory: usize) -> Self {
         Self {
             dir,
             memory,
             held: Held::default(),
+            #[cfg(test)]
+            memory_max: 0,
             levels: Vec::new(),
             of: PhantomData,
         }
     }
 
     /// Adds an entry. Keys may be equal.
-    pub(super) fn push(&mut self, key: &str, value: &T) -> io::Result<()> {
+    pub(crate) fn push(&mut self, key: &str, value: &T) -> io::Result<()> {
         let held = &mut self.held;
         let begin = held.bytes.len();
         held.bytes.extend_from_slice(key.as_bytes());
@@ -95,14 +99,30 @@ impl<T: Serialize + DeserializeOwned> Sorter<T> {
             key_bytes: length(key.len())?,
             value_bytes: length(held.bytes.len() - begin - key.len())?,
         });
+        #[cfg(test)]
+        {
+            self.memory_max = self.memory_max.max(held.memory());
+        }
         if held.memory() >= self.memory {
             self.write_run()?;
         }
         Ok(())
     }
 
+    /// The most memory that was in use at once.
+    #[cfg(test)]
+    pub(crate) fn memory_max(&self) -> usize {
+        self.memory_max
+    }
+
+    /// Runs that were written, those of one length merged counted as one.
+    #[cfg(test)]
+    pub(crate) fn runs(&self) -> usize {
+        self.levels.iter().map(Vec::len).sum()
+    }
+
     /// All entries in the order of their keys' bytes; those with equal keys in the order of their values as JSON.
-    pub(super) fn finish(mut self) -> io::Result<Sorted<T>> {
+    pub(crate) fn finish(mut self) -> io::Result<Sorted<T>> {
         self.held.sort();
         let mut inputs = Vec::new();
         for run in self.levels.into_iter().flatten() {
@@ -258,14 +278,14 @@ impl Merge {
 }
 
 /// Sorted entries.
-pub(super) struct Sorted<T> {
+pub(crate) struct Sorted<T> {
     merge: Merge,
     of: PhantomData<T>,
 }
 
 impl<T: DeserializeOwned> Sorted<T> {
     /// The next entry, or nothing after the last.
-    pub(super) fn next(&mut self) -> io::Result<Option<(String, T)>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<(String, T)>> {
         let Some(Entry { key, value }) = self.merge.next()? else {
             return Ok(None);
         };
