@@ -15,6 +15,7 @@ use zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation as _, OutBuffer
 const DEFLATE_WINDOW_LOG: u8 = 15;
 /// What it takes to see how long the head of a zstd frame is.
 const ZSTD_FRAME_START_BYTES: usize = 5;
+const ZSTD_BLOCK_HEAD_BYTES: usize = 3;
 
 /// Decodes a stream chunk by chunk.
 pub(super) trait Decode {
@@ -157,7 +158,11 @@ impl Frames {
         self.is_left = made == output.capacity();
         if let Ok(wanted) = wanted {
             self.between = wanted == 0;
-            self.wanted = wanted;
+            // With a block the library asks for the head of the next one, which may be what is broken.
+            self.wanted = match wanted.checked_sub(ZSTD_BLOCK_HEAD_BYTES) {
+                None | Some(0) => wanted,
+                Some(block) => block,
+            };
         }
         Step {
             taken,
