@@ -39,7 +39,7 @@ fn no_type_and_no_time_decides_more_than_a_table_and_an_hour() {
     let sandbox = Sandbox::empty();
     let schema = |name: &str, rest: &str| {
         format!(
-            "table: {name}\nevent_time: {{ field: at, formats: [auto, epoch_s, \"%Y\"], max_past: none, max_future: none }}\ncolumns: {{ id: bigint, at: timestamp }}\n{rest}"
+            "table: {name}\nevent_time: {{ field: at, formats: [auto, epoch_s, \"%Y-%m-%d\"], max_past: none, max_future: none }}\ncolumns: {{ id: bigint, at: timestamp }}\n{rest}"
         )
     };
     sandbox.write(
@@ -65,7 +65,7 @@ fn no_type_and_no_time_decides_more_than_a_table_and_an_hour() {
             "{{\"id\":{id},\"at\":\"{at}\",\"kind\":\"{kind}\",\"table\":\"{kind}\",\"year\":\"{at}\"}}\n"
         ));
     }
-    sandbox.write("raw/.._.._lake/year=1999/x.json", text);
+    sandbox.write("raw/%2e%2e%2flake/year=1999/x.json", text);
     let json = sandbox.load("").exits(0).json();
     let records = &json["records"];
     assert_eq!(
