@@ -119,6 +119,48 @@ fn memory_does_not_grow_with_columns_and_keys() {
     );
 }
 
+/// `{}` is three bytes with its comma, and a value of each member in columns.
+#[test]
+fn memory_does_not_grow_with_what_is_small_as_text_and_large_as_columns() {
+    let sandbox = Sandbox::empty();
+    let members: Vec<String> = (0..20).map(|n| format!("m{n}:string")).collect();
+    sandbox.write(
+        "schemas/event.yaml",
+        format!(
+            "table: event\nevent_time: {{ field: at, max_past: none }}\ncolumns:\n  id: bigint\n  at: timestamp\n  \
+             a: \"array<struct<{}>>\"\n  b: \"map<string,struct<{}>>\"\n",
+            members.join(","),
+            members.join(",")
+        ),
+    );
+    let line = |id: u64, elements: usize| {
+        let all = vec!["{}"; elements].join(",");
+        format!(
+            "{{\"id\":{id},\"at\":\"2024-05-01T{:02}:00:00Z\",\"a\":[{all}]}}\n",
+            id % 24
+        )
+    };
+    let keys: String = (0..300_000).map(|n| format!(",\"{n}\":{{}}")).collect();
+    let map = format!("{{\"id\":7,\"at\":\"2024-05-01T02:00:00Z\",\"b\":{{\"\":{{}}{keys}}}}}\n");
+    let lines: String = (0..1000 * rounds()).map(|id| line(id, 700)).collect();
+    for (name, text, rows, refused) in [
+        ("many lists", lines, 1000 * rounds(), 0),
+        ("a map", map, 1, 0),
+        ("a list beyond the limit", line(1, 5 << 20) + &line(2, 3), 1, 1),
+    ] {
+        sandbox.write("raw/a.json", text);
+        std::fs::remove_dir_all(sandbox.path("lake")).unwrap_or_default();
+        let json = load(name, &sandbox, &[]).exits(0).json();
+        assert_eq!(json["records"]["rows"], rows, "{name}");
+        let entries = sandbox.lake("lake").prove().quarantine();
+        let told: Vec<_> = entries
+            .iter()
+            .map(|entry| (&entry["errorCode"], &entry["column"]))
+            .collect();
+        assert_eq!(told, vec![(&"Record.TooLarge".into(), &"a".into()); refused], "{name}");
+    }
+}
+
 #[test]
 fn neither_memory_nor_the_stack_grows_with_depth() {
     let sandbox = Sandbox::empty();
