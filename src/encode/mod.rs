@@ -33,7 +33,7 @@ use crate::table::{ParquetOptions, Table};
 use pages::PagePool;
 
 /// Changes whenever the same rows would come out as other bytes.
-pub const ENCODER_VERSION: u32 = 2;
+pub const ENCODER_VERSION: u32 = 3;
 /// Rows handed to the writer at once. Part of the plan: page and dictionary decisions are made between batches.
 pub const BATCH_ROWS: usize = 8192;
 /// Bytes of records after which a batch is full before it has all its rows.

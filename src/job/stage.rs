@@ -313,6 +313,9 @@ pub(super) fn fault_of(job: &JobId, sources: usize, file: &LakeFile) -> Option<S
         return Some(format!("{key} is not named after it"));
     }
     let place = match kind {
+        FileKind::Data { table, .. } if table.starts_with('_') || table.contains('/') => {
+            return Some(format!("{key} is of no table"));
+        }
         FileKind::Data { table, .. } => format!("{table}/"),
         FileKind::Quarantine { .. } => "_lakebed/quarantine/".to_owned(),
     };

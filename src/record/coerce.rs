@@ -13,7 +13,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::column::{Column, Values};
 use super::names::{Names, Slot};
 use super::number::{self, NumberError};
-use super::plan::{TimePlan, ValuePlan};
+use super::plan::{Each, TimePlan, ValuePlan};
 use super::tape::{Kind, Node, Tape};
 use super::text;
 use super::time::{self, Instant, TimeError, TimeValue};
@@ -53,6 +53,11 @@ impl Reject {
         code: Code::JsonDuplicateKey,
         found: "a key that is read standing twice",
     };
+    const TOO_WIDE: Self = Self {
+        code: Code::RecordTooLarge,
+        found: "more elements of lists and maps than a record may have: as columns they take over four times \
+                LAKEBED_RECORD_BYTES_MAX",
+    };
     const SURROGATE: Self = Self {
         code: Code::JsonLoneSurrogate,
         found: "a string with half a surrogate pair",
@@ -70,6 +75,8 @@ pub(crate) struct Tally {
     pub ambiguous: u64,
     /// Members of structs that no table member takes.
     pub unknown: bool,
+    /// Bytes of elements of lists and maps in columns. A text of `{},{}` may be a thousand members for each `{}`.
+    pub elements: u64,
 }
 
 /// Reads values of one record into columns.
@@ -82,6 +89,8 @@ pub(crate) struct Coercer<'a> {
     pub slots: &'a mut Vec<Slot>,
     pub buffer: &'a mut Vec<u8>,
     pub tally: Tally,
+    /// Most that [`Tally::elements`] may be.
+    pub elements_max: u64,
 }
 
 impl<'a> Coercer<'a> {
@@ -186,13 +195,14 @@ impl<'a> Coercer<'a> {
                 decode(*encoding, self.text(node)?, bytes)?;
                 ends.push(bytes.len() as i32);
             }
-            (ValuePlan::Array(plan), Values::List { ends, element }) => {
+            (ValuePlan::Array(each), Values::List { ends, element }) => {
                 let Kind::Array = node.kind else {
                     return Err(Reject::mismatch(kind_name(node)));
                 };
                 let tape = self.tape;
                 for item in tape.elements(index) {
-                    self.add(plan, item, element)?;
+                    self.count(each.bytes)?;
+                    self.add(&each.plan, item, element)?;
                 }
                 ends.push(element.len() as i32);
             }
@@ -203,7 +213,7 @@ impl<'a> Coercer<'a> {
                 self.members(names, members, index, columns)?;
             }
             (
-                ValuePlan::Map { key, value },
+                ValuePlan::Map(each),
                 Values::Map {
                     ends,
                     key: keys,
@@ -213,12 +223,21 @@ impl<'a> Coercer<'a> {
                 let Kind::Object = node.kind else {
                     return Err(Reject::mismatch(kind_name(node)));
                 };
-                self.entries((key, value), index, (keys, values))?;
+                self.entries(each, index, (keys, values))?;
                 ends.push(keys.len() as i32);
             }
             _ => unreachable!("plan and column are made from one type"),
         }
         column.push_valid();
+        Ok(())
+    }
+
+    /// Counts an element before it is added.
+    fn count(&mut self, bytes: u32) -> Result<(), Reject> {
+        self.tally.elements += u64::from(bytes);
+        if self.tally.elements > self.elements_max {
+            return Err(Reject::TOO_WIDE);
+        }
         Ok(())
     }
 
@@ -252,15 +271,16 @@ impl<'a> Coercer<'a> {
 
     fn entries(
         &mut self,
-        (key_plan, value_plan): (&ValuePlan, &ValuePlan),
+        Each { plan, bytes }: &Each<(ValuePlan, ValuePlan)>,
         object: u32,
         (keys, values): (&mut Column, &mut Column),
     ) -> Result<(), Reject> {
         let tape = self.tape;
         let first = keys.len();
         for (key, value) in tape.members(object) {
-            self.map_key(key_plan, key, keys)?;
-            self.add(value_plan, value, values)?;
+            self.count(*bytes)?;
+            self.map_key(&plan.0, key, keys)?;
+            self.add(&plan.1, value, values)?;
         }
         if has_repeats(keys, first) {
             Err(Reject::DUPLICATE)

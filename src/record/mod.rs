@@ -35,6 +35,10 @@ use plan::TablePlan;
 const BLOCK_ROWS_BYTES: usize = 32 << 20;
 /// A record with no more than an event time: `{"t":1}` and a newline.
 const RECORD_BYTES_MIN: usize = 8;
+/// An element of a list: `1,`.
+const ELEMENT_BYTES_MIN: usize = 2;
+/// How much more than its longest text a record's elements of lists and maps may take in columns.
+const ELEMENTS_OF_RECORD_MAX: u64 = 4;
 
 /// All that records are read by: the tables, prepared, and the limits of a record.
 pub struct RecordPlan {
@@ -70,8 +74,10 @@ impl RecordPlan {
     /// Bytes of a block of which the rows take a bounded amount of memory, whatever its records are: the shortest of them
     /// still makes a row of all columns.
     pub fn block_bytes(&self) -> usize {
-        let widest = self.plans.iter().map(|plan| plan.row_bytes as usize).max().unwrap_or(1);
-        (BLOCK_ROWS_BYTES * RECORD_BYTES_MIN / widest.max(1)).max(16 << 10)
+        let rows = |plan: &TablePlan| BLOCK_ROWS_BYTES * RECORD_BYTES_MIN / plan.row_bytes.max(1) as usize;
+        let elements = |plan: &TablePlan| BLOCK_ROWS_BYTES * ELEMENT_BYTES_MIN / plan.element_bytes.max(1) as usize;
+        let each = self.plans.iter().map(|plan| rows(plan).min(elements(plan)));
+        each.min().unwrap_or(BLOCK_ROWS_BYTES).max(16 << 10)
     }
 
     /// The limits of a record.

@@ -28,9 +28,17 @@ pub(crate) enum ValuePlan {
     Date,
     Timestamp(TimePlan),
     TimestampMicros(TimePlan),
-    Array(Box<ValuePlan>),
+    Array(Each<ValuePlan>),
     Struct { names: Names, members: Vec<ValuePlan> },
-    Map { key: Box<ValuePlan>, value: Box<ValuePlan> },
+    Map(Each<(ValuePlan, ValuePlan)>),
+}
+
+/// What a list or map is made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Each<T> {
+    pub plan: Box<T>,
+    /// Bytes that one of them takes in columns, however few its text has.
+    pub bytes: u32,
 }
 
 /// How a time in a column is read.
@@ -67,6 +75,8 @@ pub(crate) struct TablePlan {
     pub partial: Vec<Partial>,
     /// Bytes that a row of NULLs takes.
     pub row_bytes: u32,
+    /// Bytes that the widest element of a list or map takes.
+    pub element_bytes: u32,
 }
 
 /// What is read below a top-level name.
@@ -141,6 +151,12 @@ impl TablePlan {
                 UnknownFields::KeepIn(_) => UnknownPlan::Keep,
             },
             row_bytes: table.columns.iter().map(|c| null_bytes(&c.data_type)).sum(),
+            element_bytes: table
+                .columns
+                .iter()
+                .map(|c| element_bytes(&c.data_type))
+                .max()
+                .unwrap_or(0),
         }
     }
 }
@@ -183,9 +199,19 @@ fn null_bytes(data_type: &ColumnType) -> u32 {
     }
 }
 
+/// Bytes that the widest element of a list or map within takes.
+fn element_bytes(data_type: &ColumnType) -> u32 {
+    match data_type {
+        ColumnType::Array(element) => null_bytes(element).max(element_bytes(element)),
+        ColumnType::Map(key, value) => (null_bytes(key) + null_bytes(value)).max(element_bytes(value)),
+        ColumnType::Struct(members) => members.iter().map(|m| element_bytes(&m.data_type)).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 impl ValuePlan {
     fn new(data_type: &ColumnType, column: &crate::table::Column, coercion: Coercion) -> Self {
-        let nested = |data_type: &ColumnType| Box::new(Self::new(data_type, column, coercion));
+        let nested = |data_type: &ColumnType| Self::new(data_type, column, coercion);
         let time = || TimePlan {
             formats: column.formats.clone(),
             numbers: coercion == Coercion::Lossless || column.formats.has_epoch(),
@@ -208,7 +234,10 @@ impl ValuePlan {
             ColumnType::Date => Self::Date,
             ColumnType::Timestamp => Self::Timestamp(time()),
             ColumnType::TimestampMicros => Self::TimestampMicros(time()),
-            ColumnType::Array(element) => Self::Array(nested(element)),
+            ColumnType::Array(element) => Self::Array(Each {
+                plan: Box::new(nested(element)),
+                bytes: null_bytes(element),
+            }),
             ColumnType::Struct(members) => Self::Struct {
                 names: Names::new(members.iter().map(|m| m.json_key.as_str())),
                 members: members
@@ -216,10 +245,10 @@ impl ValuePlan {
                     .map(|m| Self::new(&m.data_type, column, coercion))
                     .collect(),
             },
-            ColumnType::Map(key, value) => Self::Map {
-                key: nested(key),
-                value: nested(value),
-            },
+            ColumnType::Map(key, value) => Self::Map(Each {
+                plan: Box::new((nested(key), nested(value))),
+                bytes: null_bytes(key) + null_bytes(value),
+            }),
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::RecordPlan;
 use super::coerce::{Coercer, Reject, time_value};
 use super::column::{Column, Values};
 use super::names::Slot;
@@ -12,6 +11,7 @@ use super::route::Router;
 use super::rows::{BlockRows, Rejected, TableRows};
 use super::tape::{Kind, Tape};
 use super::time::{Instant, Reading, TimeError};
+use super::{ELEMENTS_OF_RECORD_MAX, RecordPlan};
 use crate::partition::hour::PartitionHour;
 use crate::quarantine::Code;
 use crate::source::frame::{BadFrame, Framer, is_space};
@@ -164,24 +164,29 @@ impl Reader {
 
         let rows = &mut out.tables[table];
         let before = rows.len();
-        if let Err((reject, at)) = self.columns(
+        let elements_max = plan.limits.record_bytes_max.saturating_mul(ELEMENTS_OF_RECORD_MAX);
+        let added = self.columns(
             table_plan,
             block,
             &reading,
-            others,
+            (others, elements_max),
             rows,
             &plan.tables.as_slice()[table],
-        ) {
+        );
+        let elements = added.map_err(|(reject, at)| {
             rows.columns.iter_mut().for_each(|column| column.truncate(before));
-            return Err(Refusal {
+            Refusal {
                 reject,
                 table: Some(table),
                 at: Some(at),
-            });
-        }
+            }
+        })?;
         rows.times.push(reading.instant);
         rows.hours.push(hour);
-        rows.weights.push((range.len() as u32).max(table_plan.row_bytes));
+        let columns = u32::try_from(elements)
+            .unwrap_or(u32::MAX)
+            .saturating_add(table_plan.row_bytes);
+        rows.weights.push((range.len() as u32).max(columns));
         rows.tally.time_forms[reading.form.index()] += 1;
         rows.tally.time_ambiguous += u64::from(reading.ambiguous);
         Ok(())
@@ -241,10 +246,10 @@ impl Reader {
         plan: &TablePlan,
         block: &[u8],
         reading: &Reading,
-        others: bool,
+        (others, elements_max): (bool, u64),
         rows: &mut TableRows,
         table: &Table,
-    ) -> Result<(), (Reject, Where)> {
+    ) -> Result<u64, (Reject, Where)> {
         let mut coercer = Coercer {
             bytes: block,
             tape: &self.tape,
@@ -253,6 +258,7 @@ impl Reader {
             slots: &mut self.nested,
             buffer: &mut self.buffer,
             tally: super::coerce::Tally::default(),
+            elements_max,
         };
         let mut unknown_within = false;
         let mut nulls: Vec<(usize, u64)> = Vec::new();
@@ -309,7 +315,7 @@ impl Reader {
                 .entry(table.columns[place].name.clone())
                 .or_default() += count;
         }
-        Ok(())
+        Ok(tally.elements)
     }
 }
 

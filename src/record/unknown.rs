@@ -162,11 +162,11 @@ fn unknown_within(plan: &ValuePlan, bytes: &[u8], tape: &Tape, node: u32, path: 
         }
         (ValuePlan::Array(element), Kind::Array) => {
             tape.elements(node)
-                .for_each(|item| unknown_within(element, bytes, tape, item, path, names));
+                .for_each(|item| unknown_within(&element.plan, bytes, tape, item, path, names));
         }
-        (ValuePlan::Map { value: plan, .. }, Kind::Object) => {
+        (ValuePlan::Map(entry), Kind::Object) => {
             tape.members(node)
-                .for_each(|(_, value)| unknown_within(plan, bytes, tape, value, path, names));
+                .for_each(|(_, value)| unknown_within(&entry.plan.1, bytes, tape, value, path, names));
         }
         _ => {}
     }

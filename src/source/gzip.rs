@@ -2,9 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
-use flate2::bufread::GzDecoder;
-
 use super::inflate::{DamageKind, broken};
+use super::kept::{Deflated, Kept};
 
 /// The first byte of a gzip member.
 const FIRST: u8 = 0x1f;
@@ -17,7 +16,7 @@ pub(super) struct Members<R: BufRead> {
 
 enum State<R: BufRead> {
     Between(R),
-    Within(Box<GzDecoder<R>>),
+    Within(Box<Kept<R, Deflated>>),
     Ended,
 }
 
@@ -48,7 +47,7 @@ impl<R: BufRead> Read for Members<R> {
                         padding(&mut from)?;
                         return Ok(0);
                     }
-                    Some(&FIRST) => self.state = State::Within(Box::new(GzDecoder::new(from))),
+                    Some(&FIRST) => self.state = State::Within(Box::new(Kept::new(from, Deflated::member()))),
                     Some(_) => return Err(broken(DamageKind::Corrupt)),
                 },
             }

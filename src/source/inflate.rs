@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::gzip::Members;
+use super::kept::{Frames, Kept};
 use super::snappy::{Chunks, FRAMED_MAGIC, Framing, XERIAL_MAGIC};
 use super::zip::{LOCAL_HEADER, OnlyEntry};
 use peek::Peek;
@@ -81,27 +82,30 @@ pub(super) fn broken(kind: DamageKind) -> io::Error {
     io::Error::other(Broken(kind))
 }
 
-/// The source. Reads that were interrupted are tried again here: decoders do not expect them.
-struct Source<R>(R);
+/// The stored bytes in chunks of one size, and how many of them were taken. How they arrive decides nothing: a decoder may
+/// notice damage sooner or later in other chunks.
+struct Stored<R> {
+    from: R,
+    chunk: Vec<u8>,
+    at: usize,
+    /// What ended the chunk: its bytes are handed over first.
+    failed: Option<io::Error>,
+    taken: Arc<AtomicU64>,
+}
 
-impl<R: Read> Read for Source<R> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        loop {
-            match self.0.read(out) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                read => return read.map_err(|error| io::Error::other(SourceFailed(error))),
-            }
+impl<R: Read> Stored<R> {
+    fn new(from: R, taken: Arc<AtomicU64>) -> Self {
+        Self {
+            from,
+            chunk: Vec::new(),
+            at: 0,
+            failed: None,
+            taken,
         }
     }
 }
 
-/// Counts what is taken from the source.
-struct Stored<R> {
-    from: R,
-    taken: Arc<AtomicU64>,
-}
-
-impl<R: BufRead> Read for Stored<R> {
+impl<R: Read> Read for Stored<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let n = self.fill_buf()?.read(out)?;
         self.consume(n);
@@ -109,13 +113,32 @@ impl<R: BufRead> Read for Stored<R> {
     }
 }
 
-impl<R: BufRead> BufRead for Stored<R> {
+impl<R: Read> BufRead for Stored<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.from.fill_buf()
+        if self.at == self.chunk.len() {
+            if let Some(error) = self.failed.take() {
+                return Err(error);
+            }
+            self.chunk.clear();
+            self.at = 0;
+            // Goes on after an interruption: decoders do not expect one.
+            let read = self
+                .from
+                .by_ref()
+                .take(BUFFER_BYTES as u64)
+                .read_to_end(&mut self.chunk);
+            if let Err(error) = read.map_err(|error| io::Error::other(SourceFailed(error))) {
+                if self.chunk.is_empty() {
+                    return Err(error);
+                }
+                self.failed = Some(error);
+            }
+        }
+        Ok(&self.chunk[self.at..])
     }
 
     fn consume(&mut self, bytes: usize) {
-        self.from.consume(bytes);
+        self.at += bytes;
         self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }
@@ -135,10 +158,7 @@ impl Inflate {
     /// Looks at the first bytes of `stored`, and then at the hint, and sets up what decodes them.
     pub fn with_hint(stored: impl Read + Send + 'static, hint: &Hint) -> Result<Self, InflateError> {
         let taken = Arc::new(AtomicU64::new(0));
-        let mut from: Box<dyn BufRead + Send> = Box::new(Stored {
-            from: BufReader::with_capacity(BUFFER_BYTES, Source(stored)),
-            taken: Arc::clone(&taken),
-        });
+        let mut from: Box<dyn BufRead + Send> = Box::new(Stored::new(stored, Arc::clone(&taken)));
         for layer in 0.. {
             let peek = Peek::new(from);
             let codec = match Codec::of(peek.head()) {
@@ -157,10 +177,8 @@ impl Inflate {
                 }
                 Codec::Gzip => buffered(Members::new(peek)),
                 Codec::Zstd => {
-                    let fail = |error: io::Error| explain(error, &taken);
-                    let mut frames = zstd::stream::read::Decoder::with_buffer(peek).map_err(fail)?;
-                    frames.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(fail)?;
-                    buffered(frames)
+                    let frames = Frames::new(ZSTD_WINDOW_LOG_MAX).map_err(|error| explain(error, &taken))?;
+                    buffered(Kept::new(peek, frames))
                 }
                 Codec::Framed => buffered(snap::read::FrameDecoder::new(peek)),
                 Codec::Snappy(framing) => Box::new(Chunks::new(peek, framing)),

@@ -4,6 +4,7 @@ pub mod blocks;
 pub mod frame;
 mod gzip;
 pub mod inflate;
+mod kept;
 pub mod listing;
 pub mod local;
 pub mod raw;

@@ -13,9 +13,9 @@
 use std::io::{self, BufRead, Read, Take};
 
 use flate2::Crc;
-use flate2::bufread::DeflateDecoder;
 
 use super::inflate::{DamageKind, broken};
+use super::kept::{Deflated, Kept};
 
 /// First bytes of an entry, and so of an archive that has one.
 pub(super) const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
@@ -85,7 +85,7 @@ struct Entry<R: BufRead> {
 
 enum Data<R: BufRead> {
     Stored(Take<R>),
-    Deflated(DeflateDecoder<Take<R>>),
+    Deflated(Kept<Take<R>, Deflated>),
 }
 
 /// The checksum and the lengths of an entry.
@@ -116,7 +116,7 @@ impl<R: BufRead> Entry<R> {
             data: if method == METHOD_STORED {
                 Data::Stored(packed)
             } else {
-                Data::Deflated(DeflateDecoder::new(packed))
+                Data::Deflated(Kept::new(packed, Deflated::bare()))
             },
             told,
             packed_max,

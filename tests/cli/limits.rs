@@ -9,7 +9,7 @@ use crate::sandbox::{Ran, Run as _, Sandbox, events, finish, record};
 const PEAK_KIB_MAX: u64 = 256 << 10;
 
 /// The most memory that a process had at once, in KiB, and what it said.
-fn peak(child: Child) -> (u64, Ran) {
+pub(crate) fn peak(child: Child) -> (u64, Ran) {
     let status = format!("/proc/{}/status", child.id());
     let waiting = std::thread::spawn(move || finish(child));
     let mut peak_kib = 0;

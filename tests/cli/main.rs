@@ -13,10 +13,12 @@ mod lake;
 mod sandbox;
 
 mod again;
+mod bounds;
 mod crashes;
 mod damaged;
 mod dry_run;
 mod examples;
+mod hostile;
 mod limits;
 mod odd_sources;
 mod reconcile;

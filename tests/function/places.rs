@@ -1,7 +1,11 @@
 //! Where may be read and written: raw prefixes, never the lake; decided by names, before any request.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use crate::events::{created, encoded, failed_messages, message_each, notification, records};
-use crate::world::{World, answer, error, handle, lines, tally};
+use crate::support::s3::{Effect, Fault, OWNER};
+use crate::world::{World, answer, error, handle, lines, long_lines, tally};
 
 #[tokio::test]
 async fn a_lake_that_overlaps_raw_objects_stops_the_start() {
@@ -147,4 +151,55 @@ async fn records_and_keys_do_not_steer_what_is_written() {
         assert!(known, "{request}");
     }
     assert_eq!(world.lake().ids(), [1, 1, 1, 3, 3, 3]);
+}
+
+/// A bucket of that name that is somebody else's is neither read nor written, by any kind of call.
+#[tokio::test]
+async fn every_kind_of_call_names_the_expected_owner() {
+    let world = World::new();
+    // All in one hour, so that there is a file of several parts.
+    let large = ["T00:", "T01:", "T03:"]
+        .iter()
+        .fold(long_lines(1000..1600, 2_000), |text, hour| text.replace(hour, "T02:"));
+    assert!(large.len() > 18 << 20);
+    world.put("in/large", large);
+    world.put("in/small", lines(0..10) + "oops\n");
+    let function = world.function();
+    let both = notification(&["in/large", "in/small"]);
+    // A part that is refused: what was staged is thrown away.
+    world
+        .server
+        .inject(Fault::on("UploadPart", Effect::ACCESS_DENIED).first(1));
+    assert!(error(&function, &both).await.contains("s3:PutObject"));
+    world.server.clear_faults();
+    assert_eq!(tally(&answer(&function, &both).await), [2, 2, 0, 0, 0]);
+    // Replaced: files of the old job are deleted.
+    world.server.model().advance(Duration::from_secs(5));
+    world.put("in/small", lines(10..20));
+    world.server.model().advance(Duration::from_secs(5));
+    assert_eq!(tally(&answer(&function, &both).await), [2, 1, 1, 0, 0]);
+    assert_eq!(world.backfill().await.sources.already, 2);
+    assert_eq!(
+        world.lake().ids(),
+        [(10..20).collect::<Vec<u64>>(), (1000..1600).collect()].concat()
+    );
+    let requests = world.requests();
+    let operations: BTreeSet<_> = requests.iter().map(|request| request.operation).collect();
+    assert_eq!(
+        operations,
+        BTreeSet::from([
+            "AbortMultipartUpload",
+            "CompleteMultipartUpload",
+            "CreateMultipartUpload",
+            "DeleteObject",
+            "GetObject",
+            "HeadObject",
+            "ListObjectsV2",
+            "PutObject",
+            "UploadPart",
+        ])
+    );
+    for request in requests {
+        assert_eq!(request.header("x-amz-expected-bucket-owner"), Some(OWNER), "{request}");
+    }
 }

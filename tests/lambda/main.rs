@@ -21,3 +21,4 @@ mod process;
 mod answers;
 mod output;
 mod start;
+mod warm;

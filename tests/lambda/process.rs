@@ -105,6 +105,17 @@ impl Lambda {
         assert_eq!(self.child.try_wait().unwrap(), None);
     }
 
+    /// Memory that the process holds, in KiB, its open files, and its threads.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn holds(&self) -> (u64, usize, usize) {
+        let of = |name: &str| format!("/proc/{}/{name}", self.child.id());
+        let status = fs::read_to_string(of("status")).unwrap();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let count = |name: &str| fs::read_dir(of(name)).unwrap().count();
+        let kib = resident.trim().trim_end_matches(" kB").parse().unwrap();
+        (kib, count("fd"), count("task"))
+    }
+
     /// Ends the process from outside, as Lambda does.
     pub(crate) async fn kill(mut self) -> Ended {
         self.child.kill().unwrap();

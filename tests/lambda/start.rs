@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
+use crate::events::notification;
 use crate::process::Lambda;
-use crate::world::World;
+use crate::world::{World, lines, tally};
 
 #[tokio::test]
 async fn it_asks_for_an_event_and_s3_for_nothing() {
@@ -14,6 +17,34 @@ async fn it_asks_for_an_event_and_s3_for_nothing() {
     lambda.assert_runs();
     let ended = lambda.kill().await;
     assert_eq!((world.requests().len(), ended.exit, ended.logs().len()), (0, None, 1));
+}
+
+/// Nothing in an event can choose where requests go; who sets the environment can, and that is told.
+#[tokio::test]
+async fn an_endpoint_other_than_s3_is_of_the_environment_alone_and_is_told() {
+    let (world, elsewhere) = (World::new(), World::new());
+    world.put("in/a", lines(0..10));
+    let lambda = Lambda::start(&world, &[]).await;
+    let mut event = notification(&["in/a"]);
+    let endpoint = elsewhere.server.endpoint();
+    for name in [
+        "endpoint",
+        "endpointUrl",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        "responseElements",
+    ] {
+        event[name] = json!(endpoint);
+        event["Records"][0][name] = json!({"x-amz-endpoint": endpoint});
+        event["Records"][0]["s3"][name] = json!(endpoint);
+        event["Records"][0]["s3"]["bucket"][name] = json!(endpoint);
+    }
+    assert_eq!(tally(&lambda.answer(&event).await.response()), [1, 1, 0, 0, 0]);
+    assert_eq!(elsewhere.requests().len(), 0);
+    assert_eq!(
+        lambda.kill().await.logs()[0]["endpoint"],
+        json!(world.server.endpoint())
+    );
 }
 
 #[tokio::test]

@@ -18,6 +18,9 @@ use serde_json::Value;
 /// Where layers are unpacked.
 const SCHEMAS_DIR: &str = "/opt/schemas";
 
+/// What sends the requests elsewhere, the first that is set.
+const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
+
 /// What libraries may log. The runtime would say once more, as a value of Rust, what an event failed with.
 const OTHERS: &str = "warn,lambda_runtime::layers::panic=off";
 
@@ -128,7 +131,9 @@ async fn serve(function: Function, service: String) -> Result<(), String> {
             answer.map_err(Failed)
         }
     });
-    info!(version = env!("CARGO_PKG_VERSION"), "started");
+    // Where all data goes to, if that is not S3 itself: somebody should notice it.
+    let endpoint = ENDPOINTS.into_iter().find_map(|name| std::env::var(name).ok());
+    info!(version = env!("CARGO_PKG_VERSION"), endpoint, "started");
     lambda_runtime::run(answer).await.map_err(|error| error.to_string())
 }
 
