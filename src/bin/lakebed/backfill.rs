@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use lakebed::dry_run::dry_run;
 use lakebed::engine::{Engine, EngineConfig};
@@ -13,13 +13,13 @@ use lakebed::pipeline::Progress;
 use lakebed::place::Place;
 use lakebed::report::Summary;
 use lakebed::s3::S3;
-use lakebed::settings::{Flags, Settings};
+use lakebed::settings::Settings;
 use lakebed::source::listing::{Listing, Selection, pack};
 use lakebed::source::local;
 use lakebed::source::s3::S3Objects;
-use lakebed::source::when::{When, WhenError};
 use lakebed::table::Tables;
 
+use crate::flags::{self, Loading, Selecting, parse_time};
 use crate::{Exit, Refused, progress, runtime, show};
 
 #[derive(Debug, clap::Args)]
@@ -33,27 +33,10 @@ pub(crate) struct Args {
     /// s3://bucket/prefix: the key `prefix` and all below `prefix/`
     #[arg(required = true, value_name = "FILE|DIR|s3://BUCKET/PREFIX")]
     raw: Vec<PathBuf>,
-    /// The lake, a folder or a place in S3 apart from the raw objects; made if it is not there
-    #[arg(long, value_name = "DIR|s3://BUCKET/PREFIX")]
-    to: Option<String>,
-    /// Folder of schema files, one a table [default: schemas]
-    #[arg(long, value_name = "DIR")]
-    schemas: Option<String>,
-    /// Only objects modified at or after this time: RFC 3339, a date, or an age such as 36h
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    since: Option<i64>,
-    /// Only objects modified before this time
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    until: Option<i64>,
-    /// Only objects whose path below the named folder matches, such as `**/*.gz`
-    #[arg(long, value_name = "GLOB")]
-    glob: Option<String>,
-    /// Jobs at once [default: one a core, fewer where memory is short]
-    #[arg(long, value_name = "N")]
-    jobs: Option<String>,
-    /// Memory for rows and files, all jobs together [default: 256MiB]
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<String>,
+    #[command(flatten)]
+    loading: Loading,
+    #[command(flatten)]
+    selecting: Selecting,
     /// Take this as the time the objects arrived, instead of when each was modified
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     arrival: Option<i64>,
@@ -101,59 +84,8 @@ pub(crate) fn parse_allowance(text: &str) -> Result<Allowance, String> {
     parsed.ok_or_else(|| "write a number of records such as 100, or a share such as 0.5%".to_owned())
 }
 
-/// In seconds since 1970.
-pub(crate) fn parse_time(text: &str) -> Result<i64, String> {
-    let when: When = text.parse().map_err(|error: WhenError| error.to_string())?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an age counts from now; it selects sources and decides no byte"
-    )]
-    Ok(when.seconds(SystemTime::now()))
-}
-
-pub(crate) fn settings(flags: Flags) -> Result<Settings, Refused> {
-    let file = match std::fs::read_to_string("lakebed.yaml") {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(Refused::usage(format!("read lakebed.yaml: {error}"))),
-    };
-    let mut environment = Vec::new();
-    for (name, value) in std::env::vars_os() {
-        // Names that are no text are none of ours.
-        let Ok(name) = name.into_string() else { continue };
-        match value.into_string() {
-            Ok(value) => environment.push((name, value)),
-            Err(_) if name.starts_with(lakebed::settings::PREFIX) => {
-                return Err(Refused::usage(format!("{name} (from the environment) is not UTF-8")));
-            }
-            Err(_) => {}
-        }
-    }
-    Settings::read(
-        &Flags::new(),
-        &flags,
-        environment.into_iter(),
-        file.as_deref().map(|text| ("lakebed.yaml", text)),
-    )
-    .map_err(Refused::usage)
-}
-
 pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
-    let mut flags = Flags::new();
-    for (name, value) in [
-        ("LAKEBED_LAKE", &args.to),
-        ("LAKEBED_SCHEMAS", &args.schemas),
-        ("LAKEBED_MEMORY", &args.memory),
-        ("LAKEBED_JOBS", &args.jobs),
-    ] {
-        flags.extend(value.clone().map(|value| (name, value)));
-    }
-    let settings = settings(flags)?;
-    let lake = settings
-        .lake
-        .clone()
-        .ok_or_else(|| Refused::usage("say where the lake is: --to DIR, or LAKEBED_LAKE"))?;
-    let lake = Place::parse(lake).map_err(|error| Refused::usage(format!("--to: {error}")))?;
+    let (settings, lake) = args.loading.settings()?;
     let raw = args.raw.iter().map(Place::parse).collect::<Result<Vec<_>, _>>();
     let raw = raw.map_err(Refused::usage)?;
     if let Some(raw) = raw.iter().find(|raw| lake.overlaps(raw)) {
@@ -163,13 +95,10 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
         return Err(Refused::usage(message));
     }
     let tables = Tables::load(&settings.schemas).map_err(Refused::usage)?;
-    let selection = selection(args.since, args.until, args.glob.as_deref())?;
+    let selection = args.selecting.selection()?;
     let runtime = runtime()?;
     runtime.block_on(async {
-        let s3 = match lake.s3().is_some() || raw.iter().any(|raw| raw.s3().is_some()) {
-            true => Some(S3::connect(settings.expected_owner.clone()).await),
-            false => None,
-        };
+        let s3 = flags::s3_for(&settings, raw.iter().chain([&lake])).await;
         let listing = list(&raw, &lake, s3.as_ref(), &selection).await?;
         let how = How {
             verb: "backfill",
@@ -195,11 +124,6 @@ pub(crate) struct How {
     pub(crate) dry_run: bool,
     pub(crate) max_rejected: Option<Allowance>,
     pub(crate) json: bool,
-}
-
-/// Which objects are taken: modified in `[since, until)`, of names that match.
-pub(crate) fn selection(since: Option<i64>, until: Option<i64>, glob: Option<&str>) -> Result<Selection, Refused> {
-    Selection::new(since, until, glob).map_err(|error| Refused::usage(format!("--glob: {error}")))
 }
 
 /// What is wrong here and now may pass; what is wrong with names, permissions or schemas is for the user to mend.

@@ -8,7 +8,7 @@ use lakebed::settings::Flags;
 use lakebed::table::Tables;
 use serde_json::Value;
 
-use crate::{Exit, Refused, backfill, runtime, show};
+use crate::{Exit, Refused, flags, runtime, show};
 
 /// Stands where the function has the id of a request.
 const REQUEST_ID: &str = "invoke";
@@ -44,7 +44,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
     ] {
         flags.extend(value.clone().map(|value| (name, value)));
     }
-    let settings = backfill::settings(flags)?;
+    let settings = flags::settings(flags)?;
     let payload = read(&args.event)?;
     let tables = Tables::load(&settings.schemas).map_err(Refused::usage)?;
     let function = Function::new(settings, tables).map_err(Refused::usage)?;

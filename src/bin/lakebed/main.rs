@@ -1,6 +1,7 @@
 //! The command line: one file a verb. `main` wires, and turns what comes back into words and an exit code.
 
 mod backfill;
+mod flags;
 mod invoke;
 mod progress;
 mod reconcile;

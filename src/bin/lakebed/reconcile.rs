@@ -4,18 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use lakebed::engine::{Engine, EngineConfig, open_store};
+use lakebed::engine::open_store;
 use lakebed::job::lake::Lake;
 use lakebed::load::{RunOptions, chain};
-use lakebed::pipeline;
 use lakebed::place::Place;
 use lakebed::reconcile::{Options, Progress, ReconcileError, Reconciled, Report, reconcile};
-use lakebed::s3::S3;
-use lakebed::settings::{Flags, Settings};
+use lakebed::settings::Settings;
 use lakebed::source::s3::S3Objects;
 use lakebed::table::Tables;
 
-use crate::backfill::parse_time;
+use crate::backfill::{How, Opened};
+use crate::flags::{self, Loading, Selecting};
 use crate::{Exit, Refused, backfill, progress, runtime, show};
 
 #[derive(Debug, clap::Args)]
@@ -30,55 +29,24 @@ pub(crate) struct Args {
     /// s3://bucket/prefix: the key `prefix` and all below `prefix/`
     #[arg(required = true, value_name = "FILE|DIR|s3://BUCKET/PREFIX")]
     raw: Vec<PathBuf>,
-    /// The lake, a folder or a place in S3 apart from the raw objects
-    #[arg(long, value_name = "DIR|s3://BUCKET/PREFIX")]
-    to: Option<String>,
     /// Load what is missing
     #[arg(long)]
     load: bool,
-    /// Folder of schema files, one a table, for --load [default: schemas]
-    #[arg(long, value_name = "DIR")]
-    schemas: Option<String>,
-    /// Only objects modified at or after this time: RFC 3339, a date, or an age such as 36h
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    since: Option<i64>,
-    /// Only objects modified before this time
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    until: Option<i64>,
-    /// Only objects whose path below the named folder matches, such as `**/*.gz`
-    #[arg(long, value_name = "GLOB")]
-    glob: Option<String>,
-    /// Jobs at once, for --load [default: one a core, fewer where memory is short]
-    #[arg(long, value_name = "N")]
-    jobs: Option<String>,
-    /// Memory for rows and files, all jobs together, for --load [default: 256MiB]
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<String>,
+    #[command(flatten)]
+    loading: Loading,
+    #[command(flatten)]
+    selecting: Selecting,
     /// Print the report as JSON on stdout, all else on stderr
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
-    let mut flags = Flags::new();
-    for (name, value) in [
-        ("LAKEBED_LAKE", &args.to),
-        ("LAKEBED_SCHEMAS", &args.schemas),
-        ("LAKEBED_MEMORY", &args.memory),
-        ("LAKEBED_JOBS", &args.jobs),
-    ] {
-        flags.extend(value.clone().map(|value| (name, value)));
-    }
-    let settings = backfill::settings(flags)?;
-    let lake = settings
-        .lake
-        .clone()
-        .ok_or_else(|| Refused::usage("say where the lake is: --to DIR, or LAKEBED_LAKE"))?;
-    let lake = Place::parse(lake).map_err(|error| Refused::usage(format!("--to: {error}")))?;
+    let (settings, lake) = args.loading.settings()?;
     let raw = args.raw.iter().map(Place::parse).collect::<Result<Vec<_>, _>>();
     let options = Options {
         raw: raw.map_err(Refused::usage)?,
-        selection: backfill::selection(args.since, args.until, args.glob.as_deref())?,
+        selection: args.selecting.selection()?,
         lake,
         load: args.load,
         spill_dir: settings.spill_dir.clone(),
@@ -89,14 +57,13 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
     };
     let runtime = runtime()?;
     let reconciled = runtime.block_on(async {
-        let counted = Arc::new(pipeline::Progress::default());
         let found = tokio::select! {
-            found = find(&settings, tables.as_ref(), &options, &counted) => found?,
+            found = find(&settings, tables.as_ref(), &options) => found?,
             _ = tokio::signal::ctrl_c() => return Ok(None),
         };
         Ok(Some(match found {
             (found, None) => (found.report, false),
-            (found, Some(engine)) => load(found, &engine, &settings, counted).await,
+            (found, Some(opened)) => load(found, opened, &settings).await,
         }))
     });
     // What is being listed or read by other threads is not waited for.
@@ -123,8 +90,7 @@ async fn find(
     settings: &Settings,
     tables: Option<&Tables>,
     options: &Options,
-    counted: &Arc<pipeline::Progress>,
-) -> Result<(Reconciled, Option<Engine>), Refused> {
+) -> Result<(Reconciled, Option<Opened>), Refused> {
     let Options { raw, lake: place, .. } = options;
     let of_lake = |Refused { exit, message }| Refused {
         exit,
@@ -137,33 +103,24 @@ async fn find(
         };
         return Err(Refused::usage(error));
     }
-    let s3 = match place.s3().is_some() || raw.iter().any(|raw| raw.s3().is_some()) {
-        true => Some(S3::connect(settings.expected_owner.clone()).await),
-        false => None,
-    };
-    let engine = match tables {
+    let s3 = flags::s3_for(settings, raw.iter().chain([place])).await;
+    let opened = match tables {
         None => None,
         Some(tables) => {
-            let engine = Engine::open(EngineConfig {
-                settings,
-                tables,
-                lake: place,
-                s3: s3.clone(),
-                arrival_s: None,
+            let how = How {
+                verb: "reconcile",
                 unwraps: false,
-                writes: true,
-                progress: Arc::clone(counted),
-            });
-            let engine = engine
-                .await
-                .map_err(|error| of_lake(backfill::refused(&error, error.is_transient())))?;
-            let checked = engine.check_tables(tables).await;
-            checked.map_err(|error| backfill::refused(&error, error.is_transient()))?;
-            Some(engine)
+                arrival_s: None,
+                reload: false,
+                dry_run: false,
+                max_rejected: None,
+                json: false,
+            };
+            Some(backfill::open(settings, tables, (place, s3.clone()), &how).await?)
         }
     };
-    let lake = match &engine {
-        Some(engine) => engine.lake.clone(),
+    let lake = match &opened {
+        Some(opened) => opened.engine.lake.clone(),
         None => {
             let store = open_store(place, s3.as_ref());
             let store = store.map_err(|error| of_lake(backfill::refused(&error, error.is_transient())))?;
@@ -181,16 +138,11 @@ async fn find(
         ReconcileError::Spill(_) => Refused::failed(chain(&error)),
         error => backfill::refused(error, error.is_transient()),
     })?;
-    Ok((found, engine))
+    Ok((found, opened))
 }
 
 /// Loads what is missing, and says whether it was stopped.
-async fn load(
-    found: Reconciled,
-    engine: &Engine,
-    settings: &Settings,
-    counted: Arc<pipeline::Progress>,
-) -> (Report, bool) {
+async fn load(found: Reconciled, Opened { engine, counted }: Opened, settings: &Settings) -> (Report, bool) {
     let sources = found.report.sources;
     let shown = progress::show(Arc::clone(&counted), sources.missing(), sources.missing_bytes);
     let interrupt = tokio::spawn(backfill::interrupt(Arc::clone(&counted)));

@@ -15,13 +15,12 @@ use lakebed::job::outcome;
 use lakebed::load::ReplayOptions;
 use lakebed::place::Place;
 use lakebed::report::Summary;
-use lakebed::s3::S3;
-use lakebed::settings::Flags;
 use lakebed::source::listing::Listing;
 use lakebed::store::LakeKey;
 use lakebed::table::Tables;
 
-use crate::backfill::{self, Allowance, How, Opened, parse_allowance, parse_time, refused};
+use crate::backfill::{self, Allowance, How, Opened, parse_allowance, refused};
+use crate::flags::{self, Loading, Selecting};
 use crate::{Exit, Refused, progress, runtime, show};
 
 /// Where the quarantine of a lake is.
@@ -38,27 +37,10 @@ pub(crate) struct Args {
     /// records elsewhere, as Firehose writes them below `processing-failed/` and `format-conversion-failed/`
     #[arg(value_name = "QUARANTINE|FILE|DIR|s3://BUCKET/PREFIX")]
     from: Vec<String>,
-    /// The lake, a folder or a place in S3
-    #[arg(long, value_name = "DIR|s3://BUCKET/PREFIX")]
-    to: Option<String>,
-    /// Folder of schema files, one a table [default: schemas]
-    #[arg(long, value_name = "DIR")]
-    schemas: Option<String>,
-    /// Of objects of error records, only those modified at or after this time: RFC 3339, a date, or an age such as 36h
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    since: Option<i64>,
-    /// Only those modified before this time
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    until: Option<i64>,
-    /// Only those whose path below the named folder matches, such as `processing-failed/**`
-    #[arg(long, value_name = "GLOB")]
-    glob: Option<String>,
-    /// Jobs at once [default: one a core, fewer where memory is short]
-    #[arg(long, value_name = "N")]
-    jobs: Option<String>,
-    /// Memory for rows and files, all jobs together [default: 256MiB]
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<String>,
+    #[command(flatten)]
+    loading: Loading,
+    #[command(flatten)]
+    selecting: Selecting,
     /// Of objects of error records: exit with 1 where more records were rejected than this number, or this share such as 0.5%
     #[arg(long, value_name = "N|P%", value_parser = parse_allowance)]
     max_rejected: Option<Allowance>,
@@ -71,21 +53,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
-    let mut flags = Flags::new();
-    for (name, value) in [
-        ("LAKEBED_LAKE", &args.to),
-        ("LAKEBED_SCHEMAS", &args.schemas),
-        ("LAKEBED_MEMORY", &args.memory),
-        ("LAKEBED_JOBS", &args.jobs),
-    ] {
-        flags.extend(value.clone().map(|value| (name, value)));
-    }
-    let settings = backfill::settings(flags)?;
-    let lake = settings
-        .lake
-        .clone()
-        .ok_or_else(|| Refused::usage("say where the lake is: --to DIR, or LAKEBED_LAKE"))?;
-    let lake = Place::parse(lake).map_err(|error| Refused::usage(format!("--to: {error}")))?;
+    let (settings, lake) = args.loading.settings()?;
     let from = args.from.iter().map(Place::parse).collect::<Result<Vec<_>, _>>();
     let from = from.map_err(Refused::usage)?;
     let mut own = Vec::new();
@@ -101,15 +69,14 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
             "the quarantine of the lake and objects from elsewhere are replayed in a run each: name one or the other",
         ));
     }
-    let selects = args.since.is_some() || args.until.is_some() || args.glob.is_some() || args.max_rejected.is_some();
-    if !elsewhere && selects {
+    if !elsewhere && (args.selecting.selects() || args.max_rejected.is_some()) {
         return Err(Refused::usage(format!(
             "--since, --until, --glob and --max-rejected are about objects of error records from elsewhere; of the lake's \
              own quarantine name a folder, such as {lake}/{QUARANTINE}/date=2019-10-12"
         )));
     }
     let tables = Tables::load(&settings.schemas).map_err(Refused::usage)?;
-    let selection = backfill::selection(args.since, args.until, args.glob.as_deref())?;
+    let selection = args.selecting.selection()?;
     let how = How {
         verb: "replay",
         unwraps: elsewhere,
@@ -121,10 +88,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
     };
     let runtime = runtime()?;
     runtime.block_on(async {
-        let s3 = match lake.s3().is_some() || from.iter().any(|place| place.s3().is_some()) {
-            true => Some(S3::connect(settings.expected_owner.clone()).await),
-            false => None,
-        };
+        let s3 = flags::s3_for(&settings, from.iter().chain([&lake])).await;
         if !elsewhere {
             let opened = backfill::open(&settings, &tables, (&lake, s3), &how).await?;
             return replay(opened, &args, own, &lake).await;

@@ -14,7 +14,7 @@ use lakebed::source::local;
 use lakebed::table::{RouteValue, Table, Tables, UnknownFields};
 use serde::Serialize;
 
-use crate::{Exit, Refused, backfill, show};
+use crate::{Exit, Refused, flags, show};
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
@@ -73,7 +73,7 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Refused> {
         .iter()
         .map(|dir| ("LAKEBED_SCHEMAS", dir.clone()))
         .collect();
-    let settings = backfill::settings(flags)?;
+    let settings = flags::settings(flags)?;
     let tables = Tables::load(&settings.schemas).map_err(Refused::usage)?;
     let plan = RecordPlan::new(tables.clone(), settings.limits);
     if let Some(sample) = args.sample.iter().find(|path| path.starts_with("s3:")) {

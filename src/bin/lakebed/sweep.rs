@@ -5,10 +5,9 @@ use std::sync::Arc;
 use lakebed::engine::open_store;
 use lakebed::job::sweep::{Progress, Report, SweepError, sweep_store};
 use lakebed::place::Place;
-use lakebed::s3::S3;
-use lakebed::settings::{Flags, Settings};
+use lakebed::settings::Settings;
 
-use crate::{Exit, Refused, backfill, progress, runtime, show};
+use crate::{Exit, Refused, backfill, flags, progress, runtime, show};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -30,14 +29,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
-    let mut flags = Flags::new();
-    flags.extend(args.lake.clone().map(|lake| ("LAKEBED_LAKE", lake)));
-    let settings = backfill::settings(flags)?;
-    let lake = settings
-        .lake
-        .clone()
-        .ok_or_else(|| Refused::usage("say which lake: lakebed sweep DIR, or LAKEBED_LAKE"))?;
-    let lake = Place::parse(lake).map_err(|error| Refused::usage(format!("lake: {error}")))?;
+    let (settings, lake) = flags::of_lake("sweep", args.lake.as_ref())?;
     let runtime = runtime()?;
     let swept = runtime.block_on(async {
         tokio::select! {
@@ -63,10 +55,7 @@ async fn swept(args: &Args, settings: &Settings, lake: &Place) -> Result<Report,
             message: format!("lake {lake}: {message}"),
         }
     };
-    let s3 = match lake {
-        Place::S3(_) => Some(S3::connect(settings.expected_owner.clone()).await),
-        Place::Local(_) => None,
-    };
+    let s3 = flags::s3_for(settings, [lake]).await;
     let store = open_store(lake, s3.as_ref()).map_err(|error| refused(&error.into()))?;
     let counted = Arc::new(Progress::default());
     let shown = progress::sweeping(Arc::clone(&counted));

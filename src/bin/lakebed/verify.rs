@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use lakebed::engine::open_store;
 use lakebed::place::Place;
-use lakebed::s3::S3;
-use lakebed::settings::{Flags, Settings};
+use lakebed::settings::Settings;
 use lakebed::verify::{Options, Progress, Report, VerifyError, verify};
 
-use crate::{Exit, Refused, backfill, progress, runtime, show};
+use crate::{Exit, Refused, backfill, flags, progress, runtime, show};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -29,14 +28,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
-    let mut flags = Flags::new();
-    flags.extend(args.lake.clone().map(|lake| ("LAKEBED_LAKE", lake)));
-    let settings = backfill::settings(flags)?;
-    let lake = settings
-        .lake
-        .clone()
-        .ok_or_else(|| Refused::usage("say which lake: lakebed verify DIR, or LAKEBED_LAKE"))?;
-    let lake = Place::parse(lake).map_err(|error| Refused::usage(format!("lake: {error}")))?;
+    let (settings, lake) = flags::of_lake("verify", args.lake.as_ref())?;
     let runtime = runtime()?;
     let verified = runtime.block_on(async {
         tokio::select! {
@@ -62,10 +54,7 @@ async fn verified(args: &Args, settings: &Settings, lake: &Place) -> Result<Repo
             message: format!("lake {lake}: {message}"),
         }
     };
-    let s3 = match lake {
-        Place::S3(_) => Some(S3::connect(settings.expected_owner.clone()).await),
-        Place::Local(_) => None,
-    };
+    let s3 = flags::s3_for(settings, [lake]).await;
     let store = open_store(lake, s3.as_ref()).map_err(|error| refused(&error.into()))?;
     let options = Options {
         lake: lake.to_string(),
