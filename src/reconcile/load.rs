@@ -3,14 +3,12 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Reconciled, Report, names};
+use super::{LISTED_MAX, Reconciled, Report, names};
 use crate::job::identity::Version;
 use crate::load::{Loader, RunOptions};
 use crate::report::{Failed, Summary};
 use crate::sort::Sorted;
 use crate::source::listing::{Source, packs};
-
-use super::report::LISTED_MAX;
 
 /// What cannot be read back any more.
 type Broken = Arc<Mutex<Option<io::Error>>>;
