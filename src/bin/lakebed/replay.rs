@@ -29,7 +29,7 @@ const QUARANTINE: &str = "_lakebed/quarantine";
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Mend the schema file first, then replay. What becomes a row leaves the quarantine; what is rejected \
-again stays there, under its new reason. A second replay under the same schemas does nothing.\n\nExit code: 0 finished; \
+again stays there. A second replay under the same schemas does nothing.\n\nExit code: 0 finished; \
 1 something could not be replayed; 2 usage or configuration; 130 interrupted."
 )]
 pub(crate) struct Args {
