@@ -11,6 +11,7 @@
 //! count: the client tries requests again, not bodies that break off.
 
 mod attempts;
+mod document;
 mod error;
 mod key;
 mod location;

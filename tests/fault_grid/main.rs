@@ -21,7 +21,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop where it stands")]
 
 #[path = "../support/lake.rs"]
-#[allow(dead_code, reason = "the sandbox names it")]
 mod lake;
 #[path = "../kill/raw.rs"]
 mod raw;
@@ -68,7 +67,7 @@ rows! {
 fn no_cell_of_the_table_is_without_a_word() {
     let (mut cases, mut senseless) = (0, 0);
     for call in Call::ALL {
-        for fault in faults::Wrong::ALL {
+        for fault in faults::Trouble::ALL {
             match fault.of(*call) {
                 Ok(_) => cases += 1,
                 Err(why) => {
@@ -78,6 +77,6 @@ fn no_cell_of_the_table_is_without_a_word() {
             }
         }
     }
-    assert_eq!(cases + senseless, Call::ALL.len() * faults::Wrong::ALL.len());
+    assert_eq!(cases + senseless, Call::ALL.len() * faults::Trouble::ALL.len());
     assert!(cases >= 220, "{cases} cases, {senseless} cells make no sense");
 }
