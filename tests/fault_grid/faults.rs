@@ -44,6 +44,7 @@ pub(crate) enum Trouble {
     WrongLength,
     WrongChecksum,
     OkWithError,
+    OkWithNothing,
     LostAnswer,
     WrongRange,
     OtherTag,
@@ -144,6 +145,7 @@ impl Trouble {
         Self::WrongLength,
         Self::WrongChecksum,
         Self::OkWithError,
+        Self::OkWithNothing,
         Self::LostAnswer,
         Self::WrongRange,
         Self::OtherTag,
@@ -225,6 +227,7 @@ impl Trouble {
             (Self::WrongChecksum, Bytes::InAnswer) => return wrong_checksum(call),
             (Self::WrongChecksum, Bytes::Nowhere) => return Err("nothing is summed up"),
             (Self::OkWithError, _) => return ok_with_error(call),
+            (Self::OkWithNothing, _) => return Ok((Effect::Body(""), ok_with_nothing(call))),
             (Self::WrongRange, _) => match call {
                 Call::GetRange => Effect::Header("content-range", "bytes 0-9/10"),
                 _ => return Err("it asks for no range"),
@@ -279,5 +282,17 @@ fn ok_with_error(call: Call) -> Cell {
         // What is no claim is none.
         Call::GetClaim => Ok((Effect::OK_WITH_ERROR, Ends::Fails("makes no sense"))),
         _ => Ok((Effect::OK_WITH_ERROR, Ends::Loaded)),
+    }
+}
+
+/// Nothing was done, and nobody says so: what the answer lacks has to be missed.
+fn ok_with_nothing(call: Call) -> Ends {
+    match call {
+        Call::HeadRaw => Ends::Fails("S3 gave no ETag"),
+        Call::GetClaim | Call::UploadPart => Ends::Fails("makes no sense"),
+        Call::ListRaw | Call::CreateUpload => Ends::Fails("no whole answer came"),
+        Call::PutIntent | Call::PutClaim | Call::PutData | Call::PutOutcome => Ends::Fails("no whole answer came"),
+        // It is looked at again, asked for again, or not needed.
+        Call::GetRaw | Call::GetRange | Call::CompleteUpload | Call::DeleteIntent => Ends::Loaded,
     }
 }

@@ -4,7 +4,7 @@
 //!                503 500 429 expired skewed moved nameless refused closed reset at 0 1 half last stall trickle
 //! GET raw         .   .   .     .      .     .       .        .      .       .    .  .   .    .     .      .
 //! GET range       .   .   ...                    and: short body, wrong length, wrong checksum, 200 with an error,
-//! HEAD raw        .                              lost answer, wrong range, other ETag, range not heeded
+//! HEAD raw        .                              200 with nothing, lost answer, wrong range, other ETag, range ignored
 //! LIST raw        .
 //! GET claim       .                              faults.rs says which of them a call can have, and why not
 //! PUT intent, claim, data, outcome

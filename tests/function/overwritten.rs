@@ -9,7 +9,7 @@
 //!
 //! In buckets without versions, with them, and where they are suspended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, UNIX_EPOCH};
@@ -30,8 +30,11 @@ const KEY: &str = "in/a";
 const NAME: &str = "s3://raw/in/a";
 const NEIGHBOUR: &str = "in/b";
 
-static OLD: LazyLock<Arc<Content>> = LazyLock::new(|| Arc::new(content(like(1000..1200))));
-static NEW: LazyLock<Arc<Content>> = LazyLock::new(|| Arc::new(content(like(2000..2150))));
+/// As long as each other: where bytes of both were mixed, nothing but the condition would tell.
+static OLD: LazyLock<Arc<Content>> = LazyLock::new(|| padded(like(1000..1200)));
+static NEW: LazyLock<Arc<Content>> = LazyLock::new(|| padded(like(2000..2200)));
+/// Longer than either.
+const PADDED: usize = 96 << 10;
 static BESIDE: LazyLock<Arc<Content>> = LazyLock::new(|| Arc::new(content(like(3000..3020))));
 static EMPTY: LazyLock<Arc<Content>> = LazyLock::new(|| Arc::new(content(like(0..0))));
 /// Nothing of it can be a row.
@@ -52,6 +55,21 @@ static GARBAGE: LazyLock<Arc<Content>> = LazyLock::new(|| {
         records,
     })
 });
+
+/// With blank lines before its records.
+fn padded(like: Like) -> Arc<Content> {
+    let mut content = content(like);
+    let blank = PADDED - content.stored.len();
+    let mut text = vec![b'\n'; blank];
+    text.extend_from_slice(&content.stored);
+    content.stored = text.into();
+    for record in &mut content.records {
+        if let Record::Reject { offset, .. } = record {
+            *offset += blank as u64;
+        }
+    }
+    Arc::new(content)
+}
 
 /// So long that a hundredth of it is several records.
 fn like(ids: std::ops::Range<i64>) -> Like {
@@ -242,6 +260,9 @@ async fn run(case: Case) {
     assert!(!failed.contains(&"m1".to_owned()), "{case:?}: the neighbour failed");
     assert!(acknowledged || !is_there, "{case:?}: it is there, and failed");
 
+    // Whatever was loaded meanwhile is one version, whole.
+    assert_sound(&world, case, &versions, &beside);
+
     let mut events = [old_event, new_event];
     if !case.old_first {
         events.reverse();
@@ -250,6 +271,7 @@ async fn run(case: Case) {
         let failed = deliver(&world, &messages(&[event.to_string()])).await;
         let expected: &[&str] = if is_there { &[] } else { &["m0"] };
         assert_eq!(failed, expected, "{case:?}: there is {is_there}");
+        assert_sound(&world, case, &versions, &beside);
         pass(&mut world.server.model());
     }
 
@@ -268,7 +290,7 @@ async fn run(case: Case) {
     };
     let may = BTreeMap::from([(NAME.to_owned(), may), (format!("s3://raw/{NEIGHBOUR}"), of_b)]);
     let stored = Stored::in_bucket(&world.server.model(), "lake", "p/");
-    let faults = judge(&stored, &counting(&stored, &may), &Default::default());
+    let faults = judge(&stored, &counting(&stored, &may), &BTreeSet::new());
     assert!(
         faults.is_empty(),
         "{case:?}: {}",
@@ -281,6 +303,36 @@ async fn run(case: Case) {
     let reads = ["GetObject", "HeadObject", "ListObjectsV2"];
     let writes: Vec<_> = log.iter().filter(|entry| !reads.contains(&entry.operation)).collect();
     assert!(writes.is_empty(), "{case:?}: {writes:?}");
+}
+
+/// Each record of the version that the lake says it has is there once, and none of another.
+fn assert_sound(world: &World, case: Case, versions: &[Counting], beside: &Counting) {
+    let stored = Stored::in_bucket(&world.server.model(), "lake", "p/");
+    let mut loaded = Vec::new();
+    for (_, key) in stored.named("_lakebed/jobs/") {
+        let outcome: Value = serde_json::from_slice(&stored.objects[key]).unwrap();
+        let sources = outcome["sources"].as_array().unwrap().iter();
+        let is_it = |source: &&Value| outcome["state"] == "done" && source["key"] == KEY;
+        loaded.extend(sources.filter(is_it).cloned());
+    }
+    let is_loaded = |counting: &&Counting| {
+        let is =
+            |source: &Value| source["etag"] == *counting.etag && source["last_modified_s"] == counting.last_modified_s;
+        loaded.iter().any(is)
+    };
+    let versions: Vec<_> = versions.iter().filter(is_loaded).cloned().collect();
+    assert_eq!(versions.is_empty(), loaded.is_empty(), "{case:?}: {loaded:?} never was");
+    let of = |versions: Vec<Counting>| May { versions, absent: true };
+    let may = BTreeMap::from([
+        (NAME.to_owned(), of(versions)),
+        (format!("s3://raw/{NEIGHBOUR}"), of(vec![beside.clone()])),
+    ]);
+    let faults = judge(&stored, &counting(&stored, &may), &BTreeSet::new());
+    assert!(
+        faults.is_empty(),
+        "{case:?}: {}",
+        faults[..faults.len().min(10)].join("\n")
+    );
 }
 
 /// Sees to it that this happens at that moment.
