@@ -20,6 +20,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriority;
 
+use super::document::{self, Document};
 use super::pace::Pace;
 use super::patience::{Coming, Going, Patience};
 use super::renewal::Renewal;
@@ -71,13 +72,18 @@ impl HttpConnector for Paced<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let paced = self.clone();
         HttpConnectorFuture::new(async move {
+            let is_document = document::is_asked_for(&request);
             let slot = paced.pace.enter().await;
             let answer = paced.send(request).await;
             drop(slot);
             let mut answer = answer?;
             paced.hear(&answer);
             let body = std::mem::replace(answer.body_mut(), SdkBody::taken());
-            *answer.body_mut() = SdkBody::from_body_1_x(Coming::new(body, paced.patience));
+            let coming = Coming::new(body, paced.patience);
+            *answer.body_mut() = match is_document && answer.status().is_success() {
+                true => SdkBody::from_body_1_x(Document::new(coming)),
+                false => SdkBody::from_body_1_x(coming),
+            };
             Ok(answer)
         })
     }

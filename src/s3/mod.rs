@@ -12,6 +12,7 @@
 
 mod attempts;
 mod dated;
+mod document;
 mod error;
 mod key;
 mod location;

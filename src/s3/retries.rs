@@ -16,8 +16,9 @@ use std::time::Duration;
 /// Twice as many as requests can fail in one moment.
 const TOKENS: f64 = 500.0;
 const TOKENS_AN_ANSWER: f64 = 0.5;
-/// The longest first pause, and the longest of all: each is drawn between nothing and twice the longest one before.
+/// The first pause is anything up to this, and each after it anything up to twice as much,
 const PAUSE_FIRST: Duration = Duration::from_millis(200);
+/// so many times.
 const DOUBLINGS_MAX: u32 = 6;
 
 /// The tokens of a process. Cloning gives another handle of them.

@@ -22,9 +22,9 @@ pub(crate) enum Call {
     DeleteIntent,
 }
 
-/// What goes wrong.
+/// What goes trouble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wrong {
+pub(crate) enum Trouble {
     SlowDown,
     InternalError,
     TooManyRequests,
@@ -44,6 +44,7 @@ pub(crate) enum Wrong {
     WrongLength,
     WrongChecksum,
     OkWithError,
+    OkWithNothing,
     LostAnswer,
     WrongRange,
     OtherTag,
@@ -89,11 +90,14 @@ impl Call {
     pub(crate) fn is(self, entry: &Entry) -> bool {
         let (operation, of_raw) = (entry.operation, entry.bucket == "raw");
         let ours = |part: &str| !of_raw && entry.key.contains(part);
-        let is_second = entry
-            .header("range")
-            .is_some_and(|range| range.starts_with("bytes=4194304-"));
+        // Also what is left of it, when a part has come.
+        let is_second = entry.header("range").is_some_and(|range| {
+            let from = range.trim_start_matches("bytes=").split('-').next();
+            from.and_then(|from| from.parse().ok())
+                .is_some_and(|from: u64| from >= 4 << 20)
+        });
         match self {
-            Self::GetRaw => operation == "GetObject" && of_raw && entry.header("range").is_none(),
+            Self::GetRaw => operation == "GetObject" && of_raw,
             Self::GetRange => operation == "GetObject" && of_raw && is_second,
             Self::HeadRaw => operation == "HeadObject" && of_raw,
             Self::ListRaw => operation == "ListObjectsV2" && of_raw,
@@ -120,7 +124,7 @@ impl Call {
     }
 }
 
-impl Wrong {
+impl Trouble {
     pub(crate) const ALL: &[Self] = &[
         Self::SlowDown,
         Self::InternalError,
@@ -141,6 +145,7 @@ impl Wrong {
         Self::WrongLength,
         Self::WrongChecksum,
         Self::OkWithError,
+        Self::OkWithNothing,
         Self::LostAnswer,
         Self::WrongRange,
         Self::OtherTag,
@@ -167,6 +172,25 @@ impl Wrong {
         Ok((effect, ends))
     }
 
+    /// Whether a load can do without it ever being right.
+    pub(crate) fn does_no_harm_to(self, call: Call) -> bool {
+        let is_small = !matches!(call, Call::UploadPart);
+        match (self, call) {
+            // A finished intent is in nobody's way, but that the clock is wrong has to be told.
+            (_, Call::DeleteIntent) => self != Self::SkewedClock,
+            // Whatever is lost of an answer, what was done is read back.
+            (Self::LostAnswer, Call::PutIntent | Call::PutClaim | Call::PutData | Call::PutOutcome) => true,
+            (Self::LostAnswer, Call::CompleteUpload) => true,
+            (Self::ResetAt0 | Self::ResetAt1 | Self::ResetInTheMiddle, Call::CompleteUpload) => true,
+            (Self::ResetAtTheLast | Self::Stall | Self::Trickle, Call::CompleteUpload) => true,
+            (Self::ShortBody | Self::WrongLength, Call::CompleteUpload) => true,
+            // All that is needed of it has come, or comes soon.
+            (Self::WrongLength, Call::GetRange) | (Self::RangeIgnored, _) => true,
+            (Self::Trickle, _) => is_small && matches!(call.bytes(), Bytes::InRequest),
+            _ => false,
+        }
+    }
+
     /// The same of what is about the bytes of a body.
     fn of_bytes(self, call: Call) -> Cell {
         let effect = match (self, call.bytes()) {
@@ -176,6 +200,8 @@ impl Wrong {
             (Self::ResetAtTheLast, Bytes::InAnswer) => Effect::CutBack(1),
             (Self::Stall, Bytes::InAnswer) => Effect::Stall(10),
             (Self::Trickle, Bytes::InAnswer) => Effect::Trickle(100),
+            // What is missing of a listing is an object.
+            (Self::ShortBody, Bytes::InAnswer) if call == Call::ListRaw => Effect::Shorter(250),
             (Self::ShortBody, Bytes::InAnswer) => Effect::Shorter(5),
             (Self::WrongLength, Bytes::InAnswer) => Effect::Longer(7),
 
@@ -201,6 +227,7 @@ impl Wrong {
             (Self::WrongChecksum, Bytes::InAnswer) => return wrong_checksum(call),
             (Self::WrongChecksum, Bytes::Nowhere) => return Err("nothing is summed up"),
             (Self::OkWithError, _) => return ok_with_error(call),
+            (Self::OkWithNothing, _) => return Ok((Effect::Body(""), ok_with_nothing(call))),
             (Self::WrongRange, _) => match call {
                 Call::GetRange => Effect::Header("content-range", "bytes 0-9/10"),
                 _ => return Err("it asks for no range"),
@@ -220,7 +247,7 @@ impl Wrong {
     }
 }
 
-/// The answer tells the time as well, and the client signs by it then. To HEAD it does not say what is wrong.
+/// The answer tells the time as well, and the client signs by it then. To HEAD it does not say what is trouble.
 fn skewed(call: Call) -> Ends {
     match call {
         Call::HeadRaw => Ends::Fails("access denied"),
@@ -255,5 +282,17 @@ fn ok_with_error(call: Call) -> Cell {
         // What is no claim is none.
         Call::GetClaim => Ok((Effect::OK_WITH_ERROR, Ends::Fails("makes no sense"))),
         _ => Ok((Effect::OK_WITH_ERROR, Ends::Loaded)),
+    }
+}
+
+/// Nothing was done, and nobody says so: what the answer lacks has to be missed.
+fn ok_with_nothing(call: Call) -> Ends {
+    match call {
+        Call::HeadRaw => Ends::Fails("S3 gave no ETag"),
+        Call::GetClaim | Call::UploadPart => Ends::Fails("makes no sense"),
+        Call::ListRaw | Call::CreateUpload => Ends::Fails("no whole answer came"),
+        Call::PutIntent | Call::PutClaim | Call::PutData | Call::PutOutcome => Ends::Fails("no whole answer came"),
+        // It is looked at again, asked for again, or not needed.
+        Call::GetRaw | Call::GetRange | Call::CompleteUpload | Call::DeleteIntent => Ends::Loaded,
     }
 }

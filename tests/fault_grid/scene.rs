@@ -158,7 +158,7 @@ impl Scene {
         let engine = engine.await.unwrap_or_else(|error| panic!("{error}"));
         let mut ran = Ran::default();
         let raw = engine.raw.s3().unwrap();
-        let listing = raw.list(&"s3://raw/p".parse().unwrap(), &Selection::default()).await;
+        let listing = raw.list(&"s3://raw/p/".parse().unwrap(), &Selection::default()).await;
         let sources = match listing {
             Ok(mut listing) => {
                 listing.settle();

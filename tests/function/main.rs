@@ -10,6 +10,12 @@
 
 #[path = "../support/lake.rs"]
 mod lake;
+#[path = "../kill/raw.rs"]
+#[allow(dead_code, reason = "the tests with kills use the rest")]
+mod raw;
+#[path = "../cli/sandbox.rs"]
+#[allow(dead_code, reason = "raw objects are made with a part of it")]
+mod sandbox;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -27,6 +33,7 @@ mod lost;
 mod one_object;
 mod opening;
 mod orders;
+mod overwritten;
 mod places;
 mod queue;
 mod versions;
