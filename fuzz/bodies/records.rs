@@ -14,7 +14,7 @@ use lakebed::job::settle::settle;
 use lakebed::job::shape::TableShape;
 use lakebed::source::raw::RawObjects;
 use lakebed::store::{Body, LakeKey, Put, Store};
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 use super::chosen;
 use memory::Memory;
@@ -70,8 +70,9 @@ fn job() -> JobId {
     JobId::try_from(JOB.to_owned()).expect("it is 26 letters")
 }
 
+/// What no field takes is passed over without a look at its letters.
 fn is_object(text: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(text).is_ok_and(|value| value.is_object())
+    text.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(text).is_ok()
 }
 
 async fn look_at_outcome(lake: &Lake, text: &[u8]) {

@@ -26,7 +26,7 @@ fn rounds() -> u64 {
 fn load(name: &str, sandbox: &Sandbox, settings: &[(&str, &str)]) -> Ran {
     let mut command = sandbox.command("backfill raw --to lake --json --memory 64MiB");
     let (peak_kib, ran) = peak(command.envs(settings.iter().copied()).begin());
-    println!("{name}: {} MiB", peak_kib >> 10);
+    eprintln!("{name}: {} MiB", peak_kib >> 10);
     assert!(peak_kib > 0 && peak_kib <= PEAK_KIB_MAX, "{name}: {peak_kib} KiB");
     ran
 }
@@ -304,7 +304,7 @@ fn memory_does_not_grow_with_the_size_of_an_object() {
         );
         let mut command = sandbox.command("backfill raw --to lake --json --memory 64MiB");
         let (peak_kib, ran) = peak(command.begin());
-        println!("{bytes} bytes: {} MiB", peak_kib >> 10);
+        eprintln!("{bytes} bytes: {} MiB", peak_kib >> 10);
         assert_eq!(
             ran.exits(0).json()["records"]["rows"],
             if bytes < MIB { 0 } else { count }

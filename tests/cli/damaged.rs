@@ -179,3 +179,61 @@ fn the_summary_for_people_names_what_is_damaged() {
         assert!(ran.stdout.contains(expected), "no {expected:?} in {}", ran.stdout);
     }
 }
+
+#[test]
+fn a_file_cut_at_each_of_its_bytes_is_loaded_as_far_as_it_goes_and_told() {
+    let sandbox = Sandbox::new();
+    let text = lines(0..130);
+    let whole = gzip(&text);
+    assert!(whole.len() > 4096, "{}", whole.len());
+    for cut in 0..=whole.len() {
+        sandbox.write(&format!("raw/{cut:05}.gz"), &whole[..cut]);
+    }
+    let ran = sandbox.load("").exits(1);
+    let count = whole.len() as u64 + 1;
+    // Nothing at all is no damage, nor is the whole.
+    assert_eq!(ran.sources(), [count, count, 0, 0, count - 2, 0]);
+    let lake = sandbox.lake("lake");
+    let codes = lake.prove().codes();
+    // Two bytes are too few to tell what it is.
+    assert_eq!(
+        (codes["Codec.Truncated"] as u64, codes["Object.NotJson"]),
+        (count - 4, 2)
+    );
+    for entry in lake.quarantine() {
+        let name = entry["source"]["key"].as_str().unwrap().rsplit('/').next().unwrap();
+        let cut: u64 = name.trim_end_matches(".gz").parse().unwrap();
+        assert!(
+            cut < 3 || entry["offset"] == cut && entry["offsetIn"] == "stored",
+            "{entry}"
+        );
+    }
+    // A longer part has no fewer rows, and the first record is there as often as any.
+    let outcomes = lake.outcomes();
+    let sources = outcomes.iter().flat_map(|outcome| {
+        let names = outcome["sources"].as_array().unwrap().iter();
+        names.zip(outcome["counts"]["sources"].as_array().unwrap())
+    });
+    let mut rows: Vec<_> = sources
+        .map(|(source, counts)| {
+            (
+                source["key"].as_str().unwrap(),
+                counts["records"]["rows"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    rows.sort_unstable();
+    assert!(
+        rows.is_sorted_by_key(|(_, rows)| *rows) && rows.last().unwrap().1 == 130,
+        "{rows:?}"
+    );
+    let ids = lake.ids();
+    let of = |id: u64| ids.iter().filter(|found| **found == id).count() as u64;
+    for id in 0..130 {
+        assert_eq!(
+            of(id),
+            rows.iter().filter(|(_, rows)| *rows > id).count() as u64,
+            "{id}"
+        );
+    }
+}

@@ -9,7 +9,7 @@ use crate::packed::{gzip, gzip_with_all_fields};
 const ROWS: u64 = 1000;
 
 fn joined(parts: &[&[u8]]) -> Vec<u8> {
-    parts.iter().flat_map(|part| gzip(part)).collect()
+    parts.iter().flat_map(gzip).collect()
 }
 
 fn text() -> Vec<u8> {

@@ -57,7 +57,7 @@ async fn many_events_leave_neither_files_nor_memory_behind() {
         assert_eq!(std::fs::read_dir(spill.path()).unwrap().count(), 0, "after {n}");
     }
     let left = lambda.holds();
-    println!("{settled:?}, {} events later {left:?}", events - 200);
+    eprintln!("{settled:?}, {} events later {left:?}", events - 200);
     assert!(
         left.0 <= settled.0 + MORE_KIB_MAX * asked && left.0 <= PEAK_KIB_MAX,
         "{settled:?}, then {left:?}"
