@@ -28,12 +28,13 @@ def run(raw, schemas, lake):
     expected = read_raw(raw, read_tables(schemas))
     files = stored_lake.data_files(lake)
     duck = stored_lake.DuckLake(lake)
+    replayed = {job for job, outcome in stored_lake.outcomes(lake).items() if "replayed" in outcome["counts"]}
     report.check("raw: objects", [] if expected.sources else f"{raw} holds none")
     report.check("lake: tables", [f"{name} is in no schema" for name in sorted(files.keys() - expected.tables.keys())])
     for table in expected.tables.values():
         there = files.get(table.name, {})
         attempt(report, table.name, check.check_files, table, there)
-        attempt(report, table.name, check.check_rows, expected, table, there, duck)
+        attempt(report, table.name, check.check_rows, expected, table, there, duck, replayed)
         if there and any(row.table == table.name for row in expected.rows):
             attempt(report, table.name, check.check_duckdb, expected, table, there, duck)
     attempt(report, "quarantine", check.check_quarantine, expected, lake)
