@@ -1,5 +1,7 @@
 //! Records as rows: each record that became one is what a second parser reads, column by column; none is lost.
 
+use std::sync::LazyLock;
+
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use lakebed::record::{BlockRows, Reader, RecordPlan, SourceContext};
@@ -27,6 +29,8 @@ columns:
 coercion: strict
 on_mismatch: ";
 
+static PLANS: LazyLock<[RecordPlan; 2]> = LazyLock::new(|| ["quarantine", "set_null"].map(plan));
+
 /// The first of values that stand twice is refused by both.
 #[derive(Deserialize)]
 struct Second {
@@ -47,10 +51,10 @@ struct Inner {
 
 /// Bytes as a block of records.
 pub(crate) fn check(block: &[u8]) {
-    let plan = plan("quarantine");
-    let out = read(&plan, block);
+    let [plan, lenient] = &*PLANS;
+    let out = read(plan, block);
     let refused: Vec<usize> = out.rejected.iter().map(|rejected| rejected.ordinal as usize).collect();
-    let (whole, rows) = (stretches(block), values(&plan, out));
+    let (whole, rows) = (stretches(block), values(plan, out));
     assert_eq!(whole.len(), refused.len() + rows.len());
     let became_rows = whole.iter().enumerate().filter(|(place, _)| !refused.contains(place));
     for ((_, stretch), row) in became_rows.zip(rows) {
@@ -78,7 +82,7 @@ pub(crate) fn check(block: &[u8]) {
         }
     }
     // Where values that do not fit are set to NULL no fewer records are rows.
-    let lenient = read(&self::plan("set_null"), block);
+    let lenient = read(lenient, block);
     assert_eq!(lenient.read, whole.len() as u64);
     assert!(lenient.rejected.len() <= refused.len());
 }
