@@ -194,11 +194,11 @@ impl Entry<'_> {
         STANDARD.decode(&self.raw_data).ok()
     }
 
-    /// Whether its bytes were counted as a bad stretch, not as those of a record.
+    /// Whether its bytes were counted as a bad stretch, not as those of a record. What has a table was one, also where it is
+    /// too large for its columns.
     pub fn is_stretch(&self) -> bool {
-        Code::ALL
-            .iter()
-            .any(|code| code.is_stretch() && self.error_code == code.as_str())
+        let of_code = |code: &Code| code.is_stretch() && self.error_code == code.as_str();
+        self.table.is_none() && Code::ALL.iter().any(of_code)
     }
 }
 

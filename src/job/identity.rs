@@ -81,7 +81,7 @@ id! {
 
 impl JobId {
     /// The job whose file has this name, without its folders: those of all files of a job begin with the job's.
-    pub(crate) fn of_file(name: &str) -> Option<Self> {
+    pub fn of_file(name: &str) -> Option<Self> {
         let (job, _) = name.split_once('-')?;
         Self::try_from(job.to_owned()).ok()
     }

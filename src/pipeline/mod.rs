@@ -441,7 +441,10 @@ impl InOrder<'_> {
         let mut replayer = Replayer::new(self.plan);
         replayer.replay(copied, taking, |source, gave, recounted| {
             let report = &mut self.sources[source];
-            recounted.apply(&mut report.bytes);
+            if !recounted.apply(&mut report.bytes) {
+                let what = format!("an entry of source {source} was not counted as what it is");
+                return Err(StageError::Fault(what));
+            }
             match gave {
                 Gave::Row(rows) => {
                     report.records.rows += 1;

@@ -108,7 +108,7 @@ fn read(
         }
     };
     // Whether its bytes came as they are stored, S3 says at their end.
-    if source.name.bucket.is_some() && ended.damage.is_some_and(|damage| may_be_of_the_way(damage.kind)) {
+    if source.name.bucket.is_some() && ended.damage.is_some() {
         rest.read_out()?;
     }
     watched.check(source)?;
@@ -119,11 +119,6 @@ fn read(
         return Err(ReadError::Changed(what));
     }
     Ok(to.send(Ok((index, Step::End(ended)))).is_ok())
-}
-
-/// Whether bytes that were changed on their way look like this damage.
-fn may_be_of_the_way(kind: DamageKind) -> bool {
-    matches!(kind, DamageKind::Corrupt | DamageKind::Truncated)
 }
 
 /// The stored bytes of a source, also in the hand of whoever reads on where a codec has given up.

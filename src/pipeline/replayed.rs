@@ -20,6 +20,9 @@ use crate::quarantine::Entry;
 use crate::record::{BlockRows, Reader, RecordPlan, SourceContext};
 use crate::report::{ByteCounts, ReplayCounts};
 
+/// Quarantine files of one job that are read at a time: one for each date on which an object of the job arrived.
+const OPEN_MAX: usize = 64;
+
 /// What an entry gave.
 pub(super) enum Gave<'r> {
     /// One row, the only one in here.
@@ -90,13 +93,18 @@ impl<'a> Replayer<'a> {
         for stretch in &stretches {
             *left.entry(stretch.file).or_default() += 1;
         }
-        // Sources lie in the same order in each file: one pass over each does, several open at a time.
-        let taking = taking.shared_by(left.len() as u64);
+        // Sources lie in the same order in each file, so one pass over each does, several open at a time.
+        let taking = taking.shared_by(left.len().min(OPEN_MAX) as u64);
         let mut open: HashMap<usize, (Box<dyn BufRead>, u64)> = HashMap::new();
         let mut line = Vec::new();
         for Stretch { to, file, entries } in stretches {
             taking.check_stop()?;
             let old = files[file];
+            // Where there are more, one has to be begun again when its next source comes.
+            if open.len() >= OPEN_MAX && !open.contains_key(&file) {
+                let furthest = open.keys().copied().max_by_key(|file| left[file]);
+                furthest.map(|file| open.remove(&file));
+            }
             let (lines, next) = match open.entry(file) {
                 Slot::Occupied(open) => open.into_mut(),
                 Slot::Vacant(slot) => slot.insert((lines_of(&copied.take(old, &taking)?), 0)),
@@ -189,14 +197,19 @@ pub(super) struct Recounted {
 }
 
 impl Recounted {
-    pub(super) fn apply(self, counts: &mut ByteCounts) {
+    /// False where the counts do not have what they should.
+    pub(super) fn apply(self, counts: &mut ByteCounts) -> bool {
         let Self { bytes, was_bad, is_bad } = self;
         let (from, to) = match (was_bad, is_bad) {
             (true, false) => (&mut counts.bad, &mut counts.records),
             (false, true) => (&mut counts.records, &mut counts.bad),
-            (true, true) | (false, false) => return,
+            (true, true) | (false, false) => return true,
         };
-        *from = from.saturating_sub(bytes);
+        let Some(left) = from.checked_sub(bytes) else {
+            return false;
+        };
+        *from = left;
         *to += bytes;
+        true
     }
 }

@@ -14,9 +14,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
-use super::RecordPlan;
 use super::reader::{Reader, SourceContext, explain, skip_between};
 use super::rows::{BlockRows, Rejected};
+use super::{RECORD_BYTES_MIN, RecordPlan};
 use crate::quarantine::Code;
 use crate::source::frame::Framer;
 
@@ -63,7 +63,7 @@ impl Reader {
                 }
                 Ok(()) => {
                     out.bytes.records += bytes.len() as u64;
-                    match unpack(bytes) {
+                    match unpack(bytes).and_then(|inner| few_enough(inner, plan)) {
                         Ok(inner) => {
                             self.add_unpacked(plan, source, &inner, range, out);
                             at = end;
@@ -100,6 +100,22 @@ impl Reader {
         }
         (out.read, out.bytes) = (read + 1, bytes);
     }
+}
+
+/// Refuses what holds so many records that their rows would not fit: those of a block are bounded, and these make one.
+fn few_enough(inner: Vec<u8>, plan: &RecordPlan) -> Result<Vec<u8>, &'static str> {
+    let room = plan.block_bytes();
+    if inner.len() <= room {
+        return Ok(inner);
+    }
+    let (mut framer, mut at, mut records) = (Framer::new(plan.limits, 0), 0, 0);
+    while framer.next(&inner, &mut at).is_some() {
+        records += 1;
+        if records > room / RECORD_BYTES_MIN {
+            return Err("holds more records than one message can; load the object it came from");
+        }
+    }
+    Ok(inner)
 }
 
 /// The bytes that an error record is about.

@@ -50,6 +50,22 @@ impl ReadError {
         }
     }
 
+    /// The same failure, for whoever asks a second time.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Missing => Self::Missing,
+            Self::Changed(what) => Self::Changed(what.clone()),
+            Self::Io(error) => Self::Io(io::Error::new(error.kind(), error.to_string())),
+            Self::S3(refusal) => {
+                let kind = match refusal.transient {
+                    true => io::ErrorKind::Other,
+                    false => io::ErrorKind::PermissionDenied,
+                };
+                Self::Io(io::Error::new(kind, refusal.to_string()))
+            }
+        }
+    }
+
     /// What kind of failure, in one word.
     pub fn code(&self) -> &'static str {
         match self {

@@ -453,3 +453,95 @@ fn what_cannot_be_replayed_is_refused_with_the_way_out() {
     let ran = sandbox.run("replay --to lake --schemas wider").exits(1);
     assert!(ran.stdout.contains("is not what its job wrote"), "{ran:?}");
 }
+
+/// A record that is refused because its lists are too wide for columns was a record all the same: its bytes count as such.
+#[test]
+fn records_too_wide_for_their_columns_are_replayed_where_they_are_not_any_more() {
+    let sandbox = Sandbox::empty();
+    let members: Vec<_> = (0..60).map(|n| format!("m{n}: bigint")).collect();
+    let wide = format!("array<struct<{}>>", members.join(","));
+    let yaml = |list: &str| {
+        format!(
+            "table: event\nevent_time: {{ field: at, max_past: none }}\ncolumns: {{ id: bigint, at: timestamp{list} }}\n"
+        )
+    };
+    sandbox.write("schemas/event.yaml", yaml(&format!(", list: \"{wide}\"")));
+    sandbox.write("mended/event.yaml", yaml(""));
+    let record = |id: u64, elements: usize| {
+        let list = vec!["{}"; elements].join(",");
+        format!("{{\"id\":{id},\"at\":\"2024-05-01T00:00:00Z\",\"list\":[{list}]}}\n")
+    };
+    sandbox.write("raw/a", record(0, 3) + &record(1, 4000) + "no json\n" + &record(2, 0));
+    let limited = |line: &str| {
+        let mut command = sandbox.command(line);
+        crate::sandbox::Run::run(command.env("LAKEBED_RECORD_BYTES_MAX", "64KiB")).exits(0)
+    };
+    limited("backfill raw --to lake --json");
+    assert_eq!(sandbox.lake("lake").codes()["Record.TooLarge"], 1);
+    let ran = limited("replay --to lake --schemas mended --json").json();
+    assert_eq!(counts(&ran), [2, 1, 1, 0]);
+    assert_eq!(sandbox.lake("lake").prove().ids(), [0, 1, 2]);
+    sandbox.run("verify lake").exits(0);
+}
+
+#[test]
+fn a_job_whose_objects_arrived_on_many_days_is_replayed() {
+    let sandbox = Sandbox::empty();
+    let strict = EVENT_YAML.replace("event_time", "route: { kind: other }\nevent_time");
+    sandbox.write("schemas/event.yaml", strict);
+    sandbox.write("mended/event.yaml", EVENT_YAML);
+    for n in 0..200 {
+        // Neighbours by name lie days apart, and come back to the same days.
+        sandbox.write_at(
+            &format!("raw/{n:03}"),
+            lines(n..n + 1),
+            MODIFIED_S + (n * 37 % 97) * 86_400,
+        );
+    }
+    sandbox.load("").exits(0);
+    let ran = sandbox.run("replay --to lake --schemas mended --json").exits(0).json();
+    assert_eq!(counts(&ran), [200, 200, 0, 0]);
+    assert_eq!(ran["replayed"]["jobs"], 1);
+    is_as_loaded_with(&sandbox, "mended");
+}
+
+#[test]
+fn an_error_record_with_more_records_than_a_message_can_hold_is_refused() {
+    let sandbox = Sandbox::empty();
+    let columns: Vec<_> = (0..400).map(|n| format!("  c{n}: string\n")).collect();
+    let yaml = format!(
+        "table: event\nevent_time: {{ field: at, max_past: none }}\ncolumns:\n  at: timestamp\n{}",
+        columns.concat()
+    );
+    sandbox.write("schemas/event.yaml", yaml);
+    let few = "{\"at\":1714521600}\n".repeat(50);
+    let many = "{\"at\":1714521600}\n".repeat(200_000);
+    let errors = [few.as_bytes(), many.as_bytes()].map(|raw| error_record(raw).to_string() + "\n");
+    sandbox.write("errors/a", errors.concat());
+    let summary = sandbox.run("replay errors --to lake --json").exits(0).json();
+    assert_eq!(summary["records"]["rows"], 50);
+    assert_eq!(
+        sandbox.lake("lake").codes(),
+        [("Transform.Failed".to_owned(), 1)].into()
+    );
+}
+
+#[test]
+fn what_has_no_outcome_is_told_and_keeps_nothing_else() {
+    let sandbox = with_rejects();
+    let lake = sandbox.lake("lake");
+    let key = lake
+        .snapshot()
+        .keys()
+        .find(|key| key.contains("_lakebed/jobs/"))
+        .unwrap()
+        .clone();
+    let of_it = |entry: &Value| entry["source"]["key"].as_str().unwrap().contains("/raw/a/");
+    let both = lake.quarantine().iter().filter(|entry| of_it(entry)).count();
+    fs::remove_file(sandbox.path(&format!("lake/{key}"))).unwrap();
+    let ran = sandbox.run("replay --to lake --schemas mended --json").exits(1).json();
+    let read = counts(&ran)[0] as usize;
+    assert!(read == both || read == 37 - both, "{ran}");
+    let message = ran["failed"][0]["message"].as_str().unwrap();
+    assert!(message.contains("neither intent nor outcome"), "{message}");
+}

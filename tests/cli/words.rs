@@ -28,6 +28,7 @@ fn help_names_exit_codes_and_nothing_that_does_not_exist() {
         "verify --help",
         "sweep --help",
         "reconcile --help",
+        "replay --help",
     ] {
         let ran = sandbox.run(line).exits(0);
         assert_eq!(ran.stderr, "", "{line}");

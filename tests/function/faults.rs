@@ -124,3 +124,20 @@ async fn bodies_that_break_off_are_read_to_their_end() {
         assert_eq!(world.lake().ids(), ids(0..110), "after {after}");
     }
 }
+
+#[tokio::test]
+async fn a_bit_that_changed_on_its_way_is_neither_damage_nor_a_row() {
+    for (key, at) in [("0", 20), ("1", 9), ("1", 100), ("2", 3000)] {
+        let (world, keys) = world();
+        let of_it = format!("in/{}/{key}", key.parse::<u64>().unwrap() % 2);
+        let fault = Fault::on("GetObject", Effect::Flip(at)).key(move |struck| struck == of_it);
+        world.server.inject(fault.nth(1));
+        let event = message_each(&keys);
+        // Found out while it is read, it is read again at once.
+        let handled = handle(&world.function(), &event).await;
+        assert_eq!(failed_messages(&handled.answer.unwrap()), [""; 0], "{key}, byte {at}");
+        assert_eq!(handled.metrics.objects_damaged, 0, "{key}, byte {at}");
+        assert!(handled.metrics.quarantined.is_empty(), "{key}, byte {at}");
+        assert_eq!(world.copied().ids(), ids(0..OBJECTS * 100), "{key}, byte {at}");
+    }
+}

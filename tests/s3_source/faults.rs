@@ -116,8 +116,21 @@ async fn only_what_is_missing_is_asked_for_again_and_on_the_same_condition() {
             format!("GetObject raw/a range=bytes=1000-999999 if-match=\"{tag}\" -> 206 (Cut(500000))"),
             format!("GetObject raw/a range=bytes=501000-999999 if-match=\"{tag}\" -> 206 (Cut(0))"),
             format!("GetObject raw/a range=bytes=501000-999999 if-match=\"{tag}\" -> 206"),
+            // Answers to a part of it came without its checksum.
+            format!("HeadObject raw/a if-match=\"{tag}\" -> 200"),
         ]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_was_resumed_and_changed_on_its_way_is_read_again() {
+    let server = server();
+    let body = noise(1, 1_000_000);
+    let sources = [seed(&server, "a", body.clone())];
+    server.inject(get(Effect::Cut(1000)).nth(1));
+    server.inject(get(Effect::Flip(7)).nth(2));
+    assert!(read_all(&raw_of(s3(&server)), &sources, 0).await.unwrap() == [body]);
+    assert_eq!((server.calls("GetObject"), server.calls("HeadObject")), (3, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

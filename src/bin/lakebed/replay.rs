@@ -6,6 +6,7 @@
 //! quarantine of other lakes
 //! ```
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -29,7 +30,7 @@ const QUARANTINE: &str = "_lakebed/quarantine";
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Mend the schema file first, then replay. What becomes a row leaves the quarantine; what is rejected \
-again stays there. A second replay under the same schemas does nothing.\n\nExit code: 0 finished; \
+again stays there. A second replay under the same schemas changes nothing.\n\nExit code: 0 finished; \
 1 something could not be replayed; 2 usage or configuration; 130 interrupted."
 )]
 pub(crate) struct Args {
@@ -139,14 +140,15 @@ fn own_quarantine(place: &Place, lake: &Place) -> Result<Option<LakeKey>, Refuse
 /// Quarantine files of this lake that were copied elsewhere: their records would be there twice once the files in the lake
 /// are replayed, or their objects loaded again.
 async fn refuse_copies(opened: &Opened, listing: &Listing, lake: &Place) -> Result<(), Refused> {
+    let mut asked = HashSet::new();
     for source in &listing.sources {
         let name = source.name.key.rsplit('/').next().unwrap_or_default();
-        let job = name
-            .ends_with(".ndjson.gz")
-            .then(|| name.split_once('-'))
-            .flatten()
-            .and_then(|(job, _)| JobId::try_from(job.to_owned()).ok());
-        let Some(job) = job else { continue };
+        let Some(job) = JobId::of_file(name).filter(|_| name.ends_with(".ndjson.gz")) else {
+            continue;
+        };
+        if !asked.insert(job.clone()) {
+            continue;
+        }
         let of_this_lake = outcome::read(&opened.engine.lake, &job).await;
         if of_this_lake
             .map_err(|error| refused(&error, error.is_transient()))?
@@ -170,24 +172,18 @@ async fn replay(
     let mut summary = Summary::new("replay", lake.to_string());
     let shown = progress::replaying(Arc::clone(&counted));
     let interrupt = tokio::spawn(backfill::interrupt(Arc::clone(&counted)));
-    let mut ended = Ok(());
-    for below in own {
-        let options = ReplayOptions {
-            below,
-            jobs_max: engine.jobs_max,
-            dry_run: args.dry_run,
-        };
-        ended = engine.loader.replay(&options, &mut summary).await;
-        if ended.is_err() {
-            break;
-        }
-    }
+    let options = ReplayOptions {
+        below: own,
+        jobs_max: engine.jobs_max,
+        dry_run: args.dry_run,
+    };
+    engine.loader.replay(&options, &mut summary).await;
     interrupt.abort();
     shown.end().await;
-    ended.map_err(|error| refused(&error, error.is_transient()))?;
+    let is_unfinished = summary.replayed.is_some_and(|replayed| replayed.jobs_unfinished > 0);
     let exit = if counted.stop.load(Ordering::Relaxed) {
         Exit::Interrupted
-    } else if !summary.failed.is_empty() {
+    } else if !summary.failed.is_empty() || is_unfinished {
         Exit::Failed
     } else {
         Exit::Done

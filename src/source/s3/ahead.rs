@@ -56,6 +56,8 @@ pub struct Stored {
     /// The room that the pieces take.
     room: Option<OwnedSemaphorePermit>,
     ended: bool,
+    /// Why no more comes; told to whoever asks again, too.
+    failed: Option<ReadError>,
 }
 
 impl S3Objects {
@@ -107,6 +109,7 @@ impl ReadAhead {
                         pieces: VecDeque::new(),
                         room: None,
                         ended: false,
+                        failed: None,
                     };
                     return Ok((head, stored));
                 }
@@ -133,6 +136,9 @@ impl Read for Stored {
                 }
                 self.pieces.pop_front();
             }
+            if let Some(failed) = &self.failed {
+                return Err(io::Error::other(failed.again()));
+            }
             if self.ended {
                 return Ok(0);
             }
@@ -140,7 +146,7 @@ impl Read for Stored {
             match self.messages.blocking_lock().blocking_recv() {
                 Some(Message::Bytes(pieces, room)) => (self.pieces, self.room) = (pieces.into(), room),
                 Some(Message::End) => self.ended = true,
-                Some(Message::Failed(_, error)) => return Err(io::Error::other(error)),
+                Some(Message::Failed(_, error)) => self.failed = Some(error),
                 Some(Message::Begin(..)) | None => return Err(gone()),
             }
         }

@@ -52,21 +52,11 @@ pub struct S3Objects {
     unpinned: AtomicBool,
 }
 
-/// The answer to a first look: the beginning of the object, its body not yet read.
+/// The answer to a first look: the whole object, its body not yet read.
 #[derive(Debug)]
 struct Kept {
     version: Version,
     answer: GetObjectOutput,
-}
-
-/// How a request for the first bytes of an object ended.
-enum Begun {
-    /// Its version, and the answer with the bytes.
-    Answered(Box<(Version, GetObjectOutput)>),
-    /// It has no bytes.
-    Empty,
-    /// It is not there.
-    Missing,
 }
 
 impl S3Objects {
@@ -79,19 +69,22 @@ impl S3Objects {
         }
     }
 
-    /// What an object is that was announced and not listed, or nothing. Its beginning is asked for in the same request, and
-    /// is not asked for again by the reader that follows.
+    /// What an object is that was announced and not listed, or nothing. A small one is asked for in the same request, and is not
+    /// asked for again by the reader that follows; as a whole, so that its checksum comes along.
     pub async fn first_look(&self, name: &SourceName) -> Result<Option<Version>, StoreError> {
         if self.kept().len() >= KEPT_MAX {
             return self.version_now(name).await;
         }
-        let (version, answer) = match self.begin(name, RANGE_BYTES_MIN).await? {
-            Begun::Answered(begun) => *begun,
-            Begun::Empty => return self.version_now(name).await,
-            Begun::Missing => return Ok(None),
+        let answer = match self.get(name).send().await.map_err(|error| self.refusal(name, error)) {
+            Ok(answer) => answer,
+            Err(refused) if refused.status == Some(404) && !no_bucket(&refused) => return Ok(None),
+            Err(refused) => return Err(failed(name, refused)),
         };
+        let size = answer.content_length().and_then(|size| u64::try_from(size).ok());
+        let version = version(answer.e_tag(), size, answer.last_modified()).map_err(|why| odd(name, why))?;
         let mut kept = self.kept();
-        if kept.len() < KEPT_MAX {
+        // A larger one is read in ranges; the rest of this answer goes with its connection.
+        if version.size <= RANGE_BYTES_MIN && kept.len() < KEPT_MAX {
             let version = version.clone();
             kept.insert(name.clone(), Kept { version, answer });
         }
@@ -100,28 +93,20 @@ impl S3Objects {
 
     /// What an object is now, if it can also be read: HEAD answers for archived objects too.
     pub async fn probe(&self, name: &SourceName) -> Result<Option<Version>, StoreError> {
-        match self.begin(name, 1).await? {
-            Begun::Answered(begun) => Ok(Some(begun.0)),
-            Begun::Empty => self.version_now(name).await,
-            Begun::Missing => Ok(None),
-        }
-    }
-
-    /// Asks for so many of an object's first bytes.
-    async fn begin(&self, name: &SourceName, bytes: u64) -> Result<Begun, StoreError> {
-        let request = self.get(name).range(format!("bytes=0-{}", bytes - 1));
+        let request = self.get(name).range("bytes=0-0");
         let answer = match request.send().await.map_err(|error| self.refusal(name, error)) {
             Ok(answer) => answer,
-            Err(refused) if refused.status == Some(416) => return Ok(Begun::Empty),
-            Err(refused) if refused.status == Some(404) && !no_bucket(&refused) => return Ok(Begun::Missing),
+            // It has no bytes.
+            Err(refused) if refused.status == Some(416) => return self.version_now(name).await,
+            Err(refused) if refused.status == Some(404) && !no_bucket(&refused) => return Ok(None),
             Err(refused) => return Err(failed(name, refused)),
         };
         let size = match answer.content_range() {
             Some(range) => range::total(range),
             None => answer.content_length().and_then(|size| u64::try_from(size).ok()),
         };
-        let version = version(answer.e_tag(), size, answer.last_modified()).map_err(|why| odd(name, why))?;
-        Ok(Begun::Answered(Box::new((version, answer))))
+        let version = version(answer.e_tag(), size, answer.last_modified());
+        version.map(Some).map_err(|why| odd(name, why))
     }
 
     /// Lets go of the answers to first looks that nobody came to read.

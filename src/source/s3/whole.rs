@@ -6,7 +6,7 @@
 //! ```
 //!
 //! An answer to a range comes without a checksum, so bytes that were changed on their way would be read as they came. Whole
-//! answers need none of this: the SDK compares them itself.
+//! answers need none of this: the SDK compares them itself. One that broke off and was resumed does.
 
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{ChecksumMode, ChecksumType};
@@ -49,6 +49,16 @@ impl S3Objects {
             .checksum_mode(ChecksumMode::Enabled)
             .set_expected_bucket_owner(self.s3.expected_owner());
         kept(&request.send().await.ok()?)
+    }
+
+    /// Whether these are the bytes of this version, as far as S3 tells.
+    pub(super) async fn agrees(&self, source: &Source, pieces: &[Bytes]) -> bool {
+        let Some(kept) = self.whole_checksum(source).await else {
+            return true;
+        };
+        let mut summing = Summing::new(kept);
+        summing.add(pieces);
+        summing.agrees()
     }
 }
 
