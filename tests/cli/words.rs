@@ -3,8 +3,7 @@
 use crate::sandbox::{Run as _, Sandbox, finish, lines};
 
 /// Verbs and flags that are spoken of elsewhere and that this release does not have.
-const ABSENT: [&str; 8] = [
-    "replay",
+const ABSENT: [&str; 7] = [
     "doctor",
     "completions",
     "infer",

@@ -326,8 +326,13 @@ async fn answers_that_break_off_change_no_row() {
             fates.len() == 40 && fates.values().all(|fate| fate == "loaded"),
             "{fates:?}"
         );
-        let struck = raw_log(&server).iter().filter(|entry| entry.fault.is_some()).count();
-        assert!(struck > 0 && raw_log(&server).len() <= 41 + struck, "{struck}");
+        // Of those that were resumed the checksum is asked for.
+        let log: Vec<_> = raw_log(&server)
+            .into_iter()
+            .filter(|entry| entry.operation != "HeadObject")
+            .collect();
+        let struck = log.iter().filter(|entry| entry.fault.is_some()).count();
+        assert!(struck > 0 && log.len() <= 41 + struck, "{struck}");
         assert_eq!(ids_in_s3(&server), (0..4000).collect::<Vec<_>>());
         let (_folder, lake) = copied(&server);
         assert_eq!(lake.outcomes().len(), 1);

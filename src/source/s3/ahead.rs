@@ -146,7 +146,10 @@ impl Read for Stored {
             match self.messages.blocking_lock().blocking_recv() {
                 Some(Message::Bytes(pieces, room)) => (self.pieces, self.room) = (pieces.into(), room),
                 Some(Message::End) => self.ended = true,
-                Some(Message::Failed(_, error)) => self.failed = Some(error),
+                Some(Message::Failed(_, error)) => {
+                    self.failed = Some(error.again());
+                    return Err(io::Error::other(error));
+                }
                 Some(Message::Begin(..)) | None => return Err(gone()),
             }
         }
