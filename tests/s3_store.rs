@@ -251,3 +251,26 @@ async fn foreign_keys_do_not_stop_a_listing() {
     let page = lake.store.list(&key("t"), Some(&key("t/a"))).await.unwrap();
     assert_eq!(page.objects.len(), 1);
 }
+
+#[tokio::test]
+async fn a_listing_of_open_uploads_is_whole_or_an_error() {
+    let operation = "ListMultipartUploads";
+    let lake = S3Lake::new();
+    for name in ["t/a", "t/b", "t/c"] {
+        lake.store.start_upload(&key(name)).await.unwrap();
+    }
+    // The connection is in order and the answer too short: behind the last upload, in the middle of one, before the first.
+    for bytes in [1, 29, 30, 200, 600] {
+        lake.server.clear_faults();
+        lake.inject(operation, Effect::Shorter(bytes), 1);
+        let page = lake.store.list_uploads(None).await.unwrap();
+        assert_eq!(page.uploads.len(), 3, "{bytes} bytes less, once");
+    }
+    // Again and again, and with nothing left of it in the end.
+    for bytes in [1, 200, 600, 1 << 20] {
+        lake.server.clear_faults();
+        lake.inject(operation, Effect::Shorter(bytes), u64::MAX);
+        let error = lake.store.list_uploads(None).await.unwrap_err();
+        assert!(error.is_transient(), "{bytes} bytes less: {}", told(&error));
+    }
+}

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::identity::{JobId, SourceId, SourceName, Version};
-use super::intent::Intent;
+use super::intent::{self, Intent};
 use super::lake::Lake;
 use super::outcome::{self, State};
 use super::settle;
@@ -169,13 +169,7 @@ pub async fn owner(lake: &Lake, name: &SourceName) -> Result<Option<Owner>, Lake
     let Some(Claim { job, version, was }) = read(lake, name).await? else {
         return Ok(None);
     };
-    let state = match lake.remembered(&job) {
-        Some(state) => Some(state),
-        None => outcome::read(lake, &job).await?.map(|outcome| outcome.state),
-    };
-    if let Some(state) = state {
-        lake.remember(&job, state);
-    }
+    let state = ended(lake, &job).await?;
     match state {
         Some(State::Done) => Ok(Some(Owner { job, version })),
         Some(State::Dead) => still_done(lake, was).await,
@@ -188,6 +182,86 @@ pub async fn owners(lake: &Lake, names: Vec<SourceName>) -> Result<Vec<Option<Ow
     let all = names.into_iter().map(|name| {
         let lake = lake.clone();
         async move { owner(&lake, &name).await }
+    });
+    in_order(all).await
+}
+
+/// How a job has ended, if it has. Judges a claim that was read before, as [`settle::state`] does.
+///
+/// The sources of one job are asked about together, and its outcome may be large: one outcome is read at a time, and once.
+async fn ended(lake: &Lake, job: &JobId) -> Result<Option<State>, LakeError> {
+    if let Some(state) = lake.remembered(job) {
+        return Ok(Some(state));
+    }
+    let _alone = lake.alone().await;
+    if let Some(state) = lake.remembered(job) {
+        return Ok(Some(state));
+    }
+    let state = outcome::read(lake, job).await?.map(|outcome| outcome.state);
+    if let Some(state) = state {
+        lake.remember(job, state);
+    }
+    Ok(state)
+}
+
+/// What a source is to the lake as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// No job has it, nor is one about to.
+    Free,
+    /// A done job has it.
+    Owned(Owner),
+    /// A job that has not ended has laid its claim.
+    Open {
+        /// The job.
+        job: JobId,
+        /// The done job that has it until then.
+        was: Option<Owner>,
+    },
+}
+
+/// What a source is right now, by its claim: nothing is settled, nothing written. One request, and one for each job that is
+/// not known yet; an open job takes another.
+pub(crate) async fn standing(lake: &Lake, name: &SourceName) -> Result<Standing, LakeError> {
+    let mut before = None;
+    loop {
+        let Some(claim) = read(lake, name).await? else {
+            return Ok(Standing::Free);
+        };
+        let Claim { job, version, was } = claim.clone();
+        let state = ended(lake, &job).await?;
+        if state == Some(State::Done) {
+            return Ok(Standing::Owned(Owner { job, version }));
+        }
+        let was = match was {
+            Some(was) => (ended(lake, &was.job).await? == Some(State::Done)).then_some(was),
+            None => None,
+        };
+        match (state, was) {
+            (None, was) if lake.store().head(&intent::key_of(&job)).await?.is_some() => {
+                return Ok(Standing::Open { job, was });
+            }
+            (_, Some(was)) => return Ok(Standing::Owned(was)),
+            // It has ended since, or another job has laid its claim over this one; where neither is so, nobody has it.
+            (_, None) if before.as_ref() == Some(&claim) => return Ok(Standing::Free),
+            (_, None) => before = Some(claim),
+        }
+    }
+}
+
+/// The same of many sources, some at a time, in their order. What may pass stops them all.
+pub(crate) async fn standings(
+    lake: &Lake,
+    names: Vec<SourceName>,
+) -> Result<Vec<Result<Standing, LakeError>>, LakeError> {
+    let all = names.into_iter().map(|name| {
+        let lake = lake.clone();
+        async move {
+            match standing(&lake, &name).await {
+                Err(error) if error.is_transient() => Err(error),
+                found => Ok(found),
+            }
+        }
     });
     in_order(all).await
 }

@@ -38,6 +38,8 @@ pub struct Lake {
     memory: Arc<Semaphore>,
     /// Jobs that were found without an outcome.
     settled: Arc<AtomicU64>,
+    /// Whoever holds it reads an outcome only to remember how its job has ended.
+    alone: Arc<Semaphore>,
 }
 
 /// What this process knows of tables without asking again.
@@ -124,6 +126,7 @@ impl Lake {
             tables: Arc::default(),
             memory: Arc::new(Semaphore::new(MEMORY_MIB as usize)),
             settled: Arc::default(),
+            alone: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -198,11 +201,17 @@ impl Lake {
         self.settled.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// Waits until nobody else reads an outcome to remember it.
+    pub(super) async fn alone(&self) -> OwnedSemaphorePermit {
+        let alone = Arc::clone(&self.alone);
+        alone.acquire_owned().await.expect("the semaphore is never closed")
+    }
+
     pub(super) fn remembered(&self, job: &JobId) -> Option<State> {
         self.ended().get(job).copied()
     }
 
-    pub(super) fn remember(&self, job: &JobId, state: State) {
+    pub(crate) fn remember(&self, job: &JobId, state: State) {
         let mut ended = self.ended();
         if ended.len() >= REMEMBERED_MAX {
             ended.clear();

@@ -31,7 +31,8 @@ pub(super) async fn gather(
     };
     let store = lake.store().clone();
     let folder = |name| LakeKey::new(name).expect("a key");
-    // Both are in the order of jobs; of a job that ends meanwhile one or the other is seen.
+    // Both are in the order of jobs; of a job that ends meanwhile one or the other is seen, unless it lies in a later page of
+    // the one and an earlier one of the other: `compare` finds it by its claims.
     let mut intents = Objects::below(&*store, folder("_lakebed/open"));
     intents.peek().await?;
     let mut listed = Objects::below(&*store, folder("_lakebed/jobs"));
@@ -108,6 +109,8 @@ impl Gathering<'_> {
             Ok(None) => return Ok(()),
             Err(error) => return self.add_unread(key, error),
         };
+        // What would be told as missing is looked at again, and asks for it.
+        self.lake.remember(&outcome.job, outcome.state);
         if outcome.state == State::Done {
             for source in outcome.sources {
                 if self.wanted.has(&source.name) {

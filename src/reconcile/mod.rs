@@ -3,21 +3,27 @@
 //! ```text
 //! raw listings ─sources──────────┐
 //! open/ ─intents of open jobs────┼─ sorted by name ──> loaded, or missing: never, overwritten since, of an open job
-//! jobs/ ─sources of done jobs────┘                        └─> packed as they come ──> Loader
+//! jobs/ ─sources of done jobs────┘                                    │ claims: looked at again, as they are now
+//!                                                                     └─> packed as they come ──> Loader
 //! ```
 //!
 //! The guarantee behind all events: one that was lost leaves its object in the raw listing and in no outcome. Looking writes
 //! nothing; loading goes by the loader alone, which looks at each source again before it takes it, so what was loaded
 //! meanwhile is not loaded twice.
 //!
-//! **While others load.** Raw objects are listed first, intents before outcomes: what a job that runs beside us takes in order
-//! is told as loaded, or as of an open job. What was just put and is still on its way is told as never loaded; `until` leaves
-//! it out.
+//! **While others load.** A job may end, or take the place of another that was listed as done, between one listing and the
+//! next, and its outcome lie in a page that was listed before. So an object that would be told as never loaded, or as
+//! overwritten since, is looked at once more by its claim: it is told as loaded, or as of an open job, where a job beside us
+//! has taken it. That is one GET for each such object, one more for each job that is not known by then, and nothing for
+//! objects that are loaded; of an object whose job began meanwhile it is two GETs and a HEAD. What was just
+//! put and is still on its way is told as never loaded; `until` leaves it out.
 //!
 //! **Memory** does not grow with listings or the lake: 32 MiB of what was found, the rest sorted in unnamed files of the spill
 //! folder (about 250 bytes an object, and as much for each source of a done job that lies in the same places); outcomes of
-//! 16 MiB as JSON; when loading, the sources of the jobs at work; the first 1,000 of each list in the report.
+//! 16 MiB as JSON, one at a time when looking again; when loading, the sources of the jobs at work; the first 1,000 of
+//! each list in the report.
 
+mod compare;
 mod lake;
 mod load;
 mod names;
@@ -40,18 +46,17 @@ use crate::job::identity::{JobId, Version};
 use crate::job::lake::Lake;
 use crate::place::Place;
 use crate::sort::{Sorted, Sorter};
-use crate::source::listing::{Selection, Source};
+use crate::source::listing::Selection;
 use crate::source::local::ListError;
 use crate::source::s3::S3Objects;
 use crate::store::StoreError;
+use compare::compare;
 use raw::Wanted;
 
 /// Memory for what was found, while it is gathered.
 const SEEN_MEMORY: usize = 24 << 20;
 /// Memory for what is missing.
 const MISSING_MEMORY: usize = 8 << 20;
-/// Versions of one source in done jobs that are told apart. More than one is damage, which `verify` tells.
-const DONE_MAX: usize = 16;
 
 /// What is compared with what.
 #[derive(Clone, Debug)]
@@ -132,14 +137,6 @@ enum Entry {
     Open(JobId),
 }
 
-/// All that is known of one source.
-#[derive(Debug, Default)]
-struct Seen {
-    raw: Option<Version>,
-    done: Vec<Version>,
-    open: Option<JobId>,
-}
-
 /// What was found, and what is missing of it.
 pub struct Reconciled {
     /// In figures, and the first of what is missing.
@@ -168,78 +165,9 @@ pub async fn reconcile(
     let wanted = Wanted::of(&options.raw);
     raw::list(options, s3, &mut seen, &mut report, progress).await?;
     lake::gather(lake, &wanted, &mut seen, &mut report, progress).await?;
-    let missing = compare(seen, options, &mut report)?;
+    let missing = compare(lake, seen, options, &mut report).await?;
     report.end();
     Ok(Reconciled { report, missing })
-}
-
-/// Goes through all that is known, source by source.
-fn compare(seen: Sorter<Entry>, options: &Options, report: &mut Report) -> Result<Sorted<Version>, ReconcileError> {
-    let mut missing = Sorter::new(options.spill_dir.clone(), MISSING_MEMORY);
-    let mut sorted = seen.finish().map_err(ReconcileError::Spill)?;
-    let mut next = sorted.next().map_err(ReconcileError::Spill)?;
-    while let Some((key, first)) = next.take() {
-        let mut one = Seen::default();
-        one.add(first);
-        loop {
-            next = sorted.next().map_err(ReconcileError::Spill)?;
-            match next.take_if(|(next, _)| *next == key) {
-                Some((_, entry)) => one.add(entry),
-                None => break,
-            }
-        }
-        let Some(version) = one.raw.take() else { continue };
-        report.sources.found += 1;
-        let Some((why, job)) = one.why_missing(&version) else {
-            report.sources.loaded += 1;
-            continue;
-        };
-        let name = names::name(&key);
-        report.add_missing(
-            &Source {
-                name,
-                version: version.clone(),
-            },
-            why,
-            job,
-        );
-        if options.load {
-            missing.push(&key, &version).map_err(ReconcileError::Spill)?;
-        }
-    }
-    missing.finish().map_err(ReconcileError::Spill)
-}
-
-impl Seen {
-    fn add(&mut self, entry: Entry) {
-        match entry {
-            // Listed twice, and replaced in between, perhaps.
-            Entry::Raw(version) => {
-                let newer = self
-                    .raw
-                    .as_ref()
-                    .is_none_or(|raw| raw.last_modified_s <= version.last_modified_s);
-                if newer {
-                    self.raw = Some(version);
-                }
-            }
-            Entry::Done(version) if self.done.len() < DONE_MAX => self.done.push(version),
-            Entry::Done(_) => {}
-            Entry::Open(job) => self.open = Some(job),
-        }
-    }
-
-    /// Why this version of it is not in the lake, if it is not, and the open job that has it.
-    fn why_missing(self, version: &Version) -> Option<(Why, Option<JobId>)> {
-        if self.done.contains(version) {
-            return None;
-        }
-        Some(match self.open {
-            Some(job) => (Why::Open, Some(job)),
-            None if self.done.is_empty() => (Why::Never, None),
-            None => (Why::Overwritten, None),
-        })
-    }
 }
 
 /// Counts what was listed.

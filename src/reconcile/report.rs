@@ -27,7 +27,7 @@ pub struct Report {
     pub missing: Vec<Missing>,
     /// Missing ones beyond these.
     pub missing_more: u64,
-    /// Outcomes and intents that could not be read: what they have may be among the missing. The first [`LISTED_MAX`].
+    /// Outcomes, intents and claims that could not be read: what they have may be among the missing. The first [`LISTED_MAX`].
     pub unread: Vec<Unread>,
     /// Those beyond these.
     pub unread_more: u64,

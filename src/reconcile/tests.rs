@@ -90,7 +90,7 @@ async fn a_hundred_thousand_objects_are_compared_in_a_quarter_of_a_mebibyte() {
         seen.memory_max()
     );
     assert!(seen.runs() > 20, "{} runs", seen.runs());
-    let mut missing = compare(seen, &options, &mut report).unwrap();
+    let mut missing = compare(&lake, seen, &options, &mut report).await.unwrap();
     report.end();
     let each = all / 100;
     let expected = SourceCounts {

@@ -13,14 +13,28 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::patience::Coming;
 
-/// How a document ends: `</ListBucketResult>`, `<CompleteMultipartUploadResult/>`, `</Error>`.
+/// How a document ends: `</ListBucketResult>`, `</ListMultipartUploadsResult>`, `<CompleteMultipartUploadResult/>`, `</Error>`.
 const ENDS: [&[u8]; 3] = [b"Result>", b"Result/>", b"Error>"];
 /// More than what may follow an end, white space included.
 const TAIL_BYTES: usize = 256;
 
-/// Whether the answer to a request is a document, when it is a success: listings, and steps of uploads that are named in it.
+/// Whether the answer to a request is a document, when it is a success: listings of objects and of open uploads, and steps of
+/// uploads that are named in it.
 pub(super) fn is_asked_for(request: &HttpRequest) -> bool {
-    request.method() == "POST" || request.uri().contains("list-type=")
+    match request.method() {
+        "POST" => true,
+        "GET" => is_listing(request.uri()),
+        _ => false,
+    }
+}
+
+/// Told by a parameter of its own. Its value may be left out; those of others, and keys, are encoded.
+fn is_listing(uri: &str) -> bool {
+    let parameters = uri.split_once('?').map_or("", |(_, parameters)| parameters);
+    let mut names = parameters
+        .split('&')
+        .map(|parameter| parameter.split('=').next().unwrap_or_default());
+    names.any(|name| ["list-type", "uploads"].contains(&name))
 }
 
 /// The body of such an answer.
@@ -86,12 +100,47 @@ mod tests {
     use crate::s3::Patience;
 
     #[test]
+    fn listings_and_steps_of_uploads_are_documents_and_objects_are_not() {
+        for (method, uri, expected) in [
+            ("GET", "https://lake.s3.amazonaws.com/?list-type=2&prefix=p%2F", true),
+            ("GET", "https://s3.local/lake?prefix=p%2F&list-type=2", true),
+            ("GET", "https://lake.s3.amazonaws.com/?uploads&encoding-type=url", true),
+            ("GET", "https://s3.local/lake?max-uploads=1000&uploads=", true),
+            ("POST", "https://lake.s3.amazonaws.com/p/t/a?uploads", true),
+            ("POST", "https://lake.s3.amazonaws.com/p/t/a?uploadId=x", true),
+            ("GET", "https://lake.s3.amazonaws.com/uploads?x-id=GetObject", false),
+            ("GET", "https://lake.s3.amazonaws.com/list-type=2/uploads", false),
+            ("GET", "https://s3.local/lake?prefix=uploads&max-uploads=1", false),
+            ("HEAD", "https://lake.s3.amazonaws.com/uploads", false),
+            (
+                "PUT",
+                "https://lake.s3.amazonaws.com/p/t/a?partNumber=1&uploadId=x",
+                false,
+            ),
+            ("DELETE", "https://lake.s3.amazonaws.com/p/t/a?uploadId=x", false),
+        ] {
+            let mut request = HttpRequest::new(SdkBody::empty());
+            request.set_method(method).unwrap();
+            request.set_uri(uri).unwrap();
+            assert_eq!(is_asked_for(&request), expected, "{method} {uri}");
+        }
+    }
+
+    #[test]
     fn documents_are_told_from_their_beginnings() {
-        let pieces: [(&[&str], bool); 9] = [
+        let pieces: [(&[&str], bool); 11] = [
             (&["<ListBucketResult><Name>a</Name></ListBucketResult>"], true),
             (&["<ListBucketResult>", "</List", "BucketRes", "ult>", "\n \n"], true),
             (&["<?xml?>\n", "   ", "<Error><Code>InternalError</Code></Error>"], true),
             (&["<?xml?>", "<CompleteMultipartUploadResult/>"], true),
+            (
+                &[
+                    "<ListMultipartUploadsResult><Upload></Upload>",
+                    "</ListMultipartUploadsResult>",
+                ],
+                true,
+            ),
+            (&["<ListMultipartUploadsResult><Upload></Upload>"], false),
             (&["<ListBucketResult><Name>a</Name>"], false),
             (&["<ListBucketResult></ListBucketResult"], false),
             (&["<ListBucketResult><Key>Result&gt;</Key>"], false),

@@ -22,6 +22,7 @@ mod hostile;
 mod limits;
 mod odd_sources;
 mod reconcile;
+mod reconcile_meanwhile;
 mod refused;
 mod repeatable;
 mod replay;

@@ -1,6 +1,6 @@
 //! `lakebed verify` of a lake that others write to: what is on its way is no fault, whenever it is met.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -18,34 +18,40 @@ use serde_json::{Value, json};
 use crate::sandbox::{Dice, EVENT_YAML, Run as _, Sandbox, events, finish, lines};
 use crate::verify_damaged::copy;
 
-type Action = Box<dyn FnOnce() + Send>;
+pub(crate) type Action = Box<dyn FnOnce() + Send>;
 
 /// A folder in which something happens right before it is asked for something.
 #[derive(Debug)]
-struct Meddling {
+pub(crate) struct Meddling {
     inner: FolderStore,
-    /// Before what begins with this is listed or read for the first time.
-    before: &'static str,
+    /// What happens before what begins with a name is listed or read for the first time, one after another.
     then: Mutex<Then>,
     /// What was read right before it was replaced.
     stale: Mutex<HashMap<String, Bytes>>,
 }
 
-struct Then(Option<Action>);
+struct Then(VecDeque<(String, Action)>);
 
 impl std::fmt::Debug for Then {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "to come" } else { "done" })
+        f.debug_list().entries(self.0.iter().map(|(before, _)| before)).finish()
     }
 }
 
 impl Meddling {
     fn asked_for(&self, key: &LakeKey) {
-        if format!("{key}/").starts_with(self.before)
-            && let Some(action) = self.then.lock().unwrap().0.take()
+        let mut then = self.then.lock().unwrap();
+        let is_next = |(before, _): &(String, Action)| format!("{key}/").starts_with(before);
+        if then.0.front().is_some_and(is_next)
+            && let Some((_, action)) = then.0.pop_front()
         {
             action();
         }
+    }
+
+    /// Whether all of it has happened.
+    pub(crate) fn is_done(&self) -> bool {
+        self.then.lock().unwrap().0.is_empty()
     }
 }
 
@@ -69,6 +75,7 @@ impl Store for Meddling {
     }
 
     fn head<'a>(&'a self, key: &'a LakeKey) -> Pending<'a, Option<ObjectMeta>> {
+        self.asked_for(key);
         self.inner.head(key)
     }
 
@@ -119,27 +126,27 @@ impl Store for Meddling {
 }
 
 /// A lake with one job, the one that comes next in a lake of its own, and all to bring it over step by step.
-struct Scene {
-    sandbox: Sandbox,
+pub(crate) struct Scene {
+    pub(crate) sandbox: Sandbox,
 }
 
 /// The parts of a lake that a job is published in.
 #[derive(Clone, Debug)]
-struct Paths {
-    lake: PathBuf,
+pub(crate) struct Paths {
+    pub(crate) lake: PathBuf,
     next: PathBuf,
     /// The job that is there from the beginning.
-    job: String,
+    pub(crate) job: String,
 }
 
 impl Scene {
     /// The next job has other sources.
-    fn with_new_sources() -> Self {
+    pub(crate) fn with_new_sources() -> Self {
         Self::of("raw/b", "schemas")
     }
 
     /// The next job takes the place of the first: it has the same sources.
-    fn with_an_heir() -> Self {
+    pub(crate) fn with_an_heir() -> Self {
         let scene = Self::of("raw/a", "wider");
         let paths = scene.paths();
         for entry in fs::read_dir(paths.next.join("_lakebed/claims")).unwrap() {
@@ -163,7 +170,7 @@ impl Scene {
         Self { sandbox }
     }
 
-    fn paths(&self) -> Paths {
+    pub(crate) fn paths(&self) -> Paths {
         let lake = self.sandbox.path("lake");
         Paths {
             job: Paths::job_in(&lake),
@@ -187,7 +194,7 @@ impl Scene {
             let report = verified(Arc::clone(&store), quick);
             assert!(report.is_proved(), "{before} {quick}: {:?}", report.problems);
             assert_eq!(report.unfinished, 0, "{before} {quick}");
-            assert!(store.then.lock().unwrap().0.is_none(), "{before} was never asked for");
+            assert!(store.is_done(), "{before} was never asked for");
             // And so it is when all has come to rest.
             let paths = self.sandbox.path(lake);
             let report = verified(meddling(&paths, "nothing", Box::new(|| ())), quick);
@@ -196,11 +203,14 @@ impl Scene {
     }
 }
 
-fn meddling(lake: &Path, before: &'static str, then: Action) -> Arc<Meddling> {
+fn meddling(lake: &Path, before: &str, then: Action) -> Arc<Meddling> {
+    meddling_often(lake, [(before.to_owned(), then)])
+}
+
+pub(crate) fn meddling_often(lake: &Path, then: impl Into<VecDeque<(String, Action)>>) -> Arc<Meddling> {
     Arc::new(Meddling {
         inner: FolderStore::open(lake).unwrap(),
-        before,
-        then: Mutex::new(Then(Some(then))),
+        then: Mutex::new(Then(then.into())),
         stale: Mutex::default(),
     })
 }
@@ -237,24 +247,24 @@ impl Paths {
         copy(&self.next.join(folder), &self.lake.join(folder));
     }
 
-    fn intent(&self) -> PathBuf {
+    pub(crate) fn intent(&self) -> PathBuf {
         self.lake.join("_lakebed/open").join(Self::job_in(&self.next))
     }
 
     /// Intent and claims.
-    fn begin(&self) {
+    pub(crate) fn begin(&self) {
         fs::create_dir_all(self.lake.join("_lakebed/open")).unwrap();
         fs::write(self.intent(), "{}").unwrap();
         self.bring("_lakebed/claims");
     }
 
-    fn publish(&self) {
+    pub(crate) fn publish(&self) {
         self.bring("_lakebed/tables");
         self.bring("_lakebed/quarantine");
         self.bring("event");
     }
 
-    fn outcome(&self) {
+    pub(crate) fn outcome(&self) {
         self.bring("_lakebed/jobs");
         fs::remove_file(self.intent()).unwrap();
     }
@@ -271,8 +281,20 @@ impl Paths {
     }
 
     /// The first job goes from done to dead.
-    fn kill(&self) {
+    pub(crate) fn kill(&self) {
         edit(&self.outcome_of_first(), |outcome| outcome["state"] = json!("dead"));
+    }
+
+    /// What the first job has read was replaced since.
+    pub(crate) fn have_read_other_versions(&self) {
+        edit(&self.outcome_of_first(), |outcome| {
+            for source in outcome["sources"].as_array_mut().unwrap() {
+                source["size"] = 7.into();
+            }
+        });
+        for entry in fs::read_dir(self.lake.join("_lakebed/claims")).unwrap() {
+            edit(&entry.unwrap().path(), |claim| claim["version"]["size"] = 7.into());
+        }
     }
 
     fn delete(&self) {
@@ -283,7 +305,7 @@ impl Paths {
     }
 
     /// The next job takes the place of the first.
-    fn inherit(&self) {
+    pub(crate) fn inherit(&self) {
         self.begin();
         self.publish();
         self.kill();
