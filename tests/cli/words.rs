@@ -57,7 +57,16 @@ fn help_names_exit_codes_and_nothing_that_does_not_exist() {
     let verbs: Vec<_> = verbs.map(|line| line.split_whitespace().next().unwrap()).collect();
     assert_eq!(
         verbs,
-        ["backfill", "invoke", "reconcile", "replay", "schema", "sweep", "verify", "help"]
+        [
+            "backfill",
+            "invoke",
+            "reconcile",
+            "replay",
+            "schema",
+            "sweep",
+            "verify",
+            "help"
+        ]
     );
 }
 
