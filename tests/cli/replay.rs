@@ -436,10 +436,21 @@ fn what_cannot_be_replayed_is_refused_with_the_way_out() {
         ("replay nowhere --to lake", 2, "nowhere"),
         ("replay --schemas nowhere --to lake", 2, "nowhere"),
         ("replay errors", 2, "say where the lake is"),
+        (
+            "replay --to typo",
+            2,
+            "lake typo: there is no lake: _lakebed/lake.json is missing",
+        ),
+        (
+            "replay typo/_lakebed/quarantine --to typo --dry-run",
+            2,
+            "there is no lake",
+        ),
     ] {
         let ran = sandbox.run(line).exits(exit);
         assert!(ran.stderr.contains(message) && ran.stdout.is_empty(), "{line}: {ran:?}");
     }
+    assert!(!sandbox.path("typo").exists());
     // A file that was changed is not believed.
     let lake = sandbox.lake("lake");
     let key = lake

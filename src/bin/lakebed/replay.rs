@@ -10,15 +10,18 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use lakebed::engine::open_store;
 use lakebed::job::identity::JobId;
-use lakebed::job::lake::settled_path;
+use lakebed::job::lake::{Lake, settled_path};
 use lakebed::job::outcome;
 use lakebed::load::ReplayOptions;
 use lakebed::place::Place;
 use lakebed::report::Summary;
+use lakebed::s3::S3;
 use lakebed::source::listing::Listing;
 use lakebed::store::LakeKey;
 use lakebed::table::Tables;
+use lakebed::verify::VerifyError;
 
 use crate::backfill::{self, Allowance, How, Opened, parse_allowance, refused};
 use crate::flags::{self, Loading, Selecting};
@@ -91,6 +94,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
     runtime.block_on(async {
         let s3 = flags::s3_for(&settings, from.iter().chain([&lake])).await;
         if !elsewhere {
+            refuse_no_lake(&lake, s3.as_ref()).await?;
             let opened = backfill::open(&settings, &tables, (&lake, s3), &how).await?;
             return replay(opened, &args, own, &lake).await;
         }
@@ -134,6 +138,16 @@ fn own_quarantine(place: &Place, lake: &Place) -> Result<Option<LakeKey>, Refuse
         None => Err(Refused::usage(format!(
             "{place} lies in the lake, and is not of its quarantine: name {lake}/{QUARANTINE}, or a folder of it"
         ))),
+    }
+}
+
+/// What loads makes a lake where there is none; what reads the quarantine of one was given the wrong place.
+async fn refuse_no_lake(lake: &Place, s3: Option<&S3>) -> Result<(), Refused> {
+    let store = open_store(lake, s3).map_err(|error| refused(&error, error.is_transient()))?;
+    let there = Lake::existing(store).await;
+    match there.map_err(|error| refused(&error, error.is_transient()))? {
+        Some(_) => Ok(()),
+        None => Err(Refused::usage(format!("lake {lake}: {}", VerifyError::NotALake))),
     }
 }
 
