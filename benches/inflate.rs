@@ -1,9 +1,9 @@
-//! Stored bytes to the stream they stand for. Throughput is that of the decompressed JSON.
+//! Stored bytes to the stream they stand for, and the same by the library alone. Throughput is that of the decompressed JSON.
 
 mod corpus;
 
 use std::hint::black_box;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput};
@@ -29,6 +29,10 @@ fn main() {
                 bench.iter(|| inflated(black_box(&stored)));
             });
         }
+        let stored = gzip(&text);
+        group.bench_function(format!("floor-zlib/{}", shape.name()), |bench| {
+            bench.iter(|| only_inflated(black_box(&stored)));
+        });
         group.finish();
     }
     criterion.final_summary();
@@ -47,6 +51,14 @@ fn inflated(stored: &Arc<[u8]>) -> usize {
             return bytes;
         }
     }
+}
+
+/// The same by the library alone, into one small buffer.
+fn only_inflated(stored: &[u8]) -> usize {
+    let mut stream = flate2::read::GzDecoder::new(stored);
+    let mut buffer = vec![0; 64 << 10];
+    let reads = std::iter::from_fn(|| Some(stream.read(&mut buffer).expect("the stream is whole")));
+    reads.take_while(|read| *read > 0).sum()
 }
 
 fn gzip(text: &[u8]) -> Arc<[u8]> {

@@ -1,11 +1,14 @@
-//! Blocks of JSON to rows in columns: routing, event times, coercion, and what goes to quarantine.
+//! Blocks of JSON to rows in columns: routing, event times, coercion, and what goes to quarantine. Beside it what keeps
+//! nothing: the index of values that reading begins with, and `serde_json` passing over every record.
 
 mod corpus;
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
+use lakebed::record::tape::Tape;
 use lakebed::record::{BlockRows, Reader, RecordPlan, SourceContext};
+use serde::de::IgnoredAny;
 
 use corpus::{ARRIVAL_S, Hours, Layout, Shape, Text};
 
@@ -33,6 +36,15 @@ fn main() {
         let mut group = criterion.benchmark_group("parse");
         group.throughput(Throughput::Bytes(bytes as u64));
         group.bench_function(name, |bench| bench.iter(|| parsing.read(&plan, black_box(&blocks))));
+        if bad == 0 {
+            group.bench_function(format!("floor-index/{name}"), |bench| {
+                let mut tape = Tape::default();
+                bench.iter(|| indexed(&mut tape, black_box(&blocks)));
+            });
+            group.bench_function(format!("floor-serde-ignored/{name}"), |bench| {
+                bench.iter(|| passed_over(black_box(&blocks)));
+            });
+        }
         group.finish();
     }
     criterion.final_summary();
@@ -42,6 +54,26 @@ fn main() {
 fn check(counts: &Counts, text: &Text, bad: u64) {
     let rejected = text.records.checked_div(bad).unwrap_or(0);
     assert_eq!((counts.rows, counts.rejected), (text.records - rejected, rejected));
+}
+
+/// Records that were indexed.
+fn indexed(tape: &mut Tape, blocks: &[Vec<u8>]) -> usize {
+    let mut records = 0;
+    for block in blocks {
+        let mut at = 0;
+        while at < block.len() {
+            at = tape.read(block, at, corpus::LIMITS.depth_max).expect("a record") + 1;
+            records += 1;
+        }
+    }
+    records
+}
+
+/// Records that `serde_json` found sound.
+fn passed_over(blocks: &[Vec<u8>]) -> usize {
+    let records = |block| serde_json::Deserializer::from_slice(block).into_iter::<IgnoredAny>();
+    let sound = blocks.iter().flat_map(|block| records(block.as_slice()));
+    sound.filter(Result::is_ok).count()
 }
 
 /// What a parsing thread holds on to from block to block.

@@ -45,7 +45,7 @@ const KNOWN: &[Known] = &[
     Known {
         name: "LAKEBED_MEMORY",
         flag: Some("--memory"),
-        default: Some("256MiB"),
+        default: Some("128MiB"),
     },
     Known {
         name: "LAKEBED_JOBS",
@@ -397,7 +397,7 @@ mod tests {
         assert_eq!(memory(&[flag], &[env], file), 100);
         assert_eq!(memory(&[], &[env], file), 200);
         assert_eq!(memory(&[], &[], file), 300);
-        assert_eq!(memory(&[], &[], Some("# nothing\n")), 256);
+        assert_eq!(memory(&[], &[], Some("# nothing\n")), 128);
         assert_eq!(
             memory(&[], &[("PATH", "x")], Some("lakebed_memory: 99MiB\njobs: 3")),
             99

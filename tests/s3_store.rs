@@ -139,7 +139,7 @@ async fn what_may_not_be_seen_is_not_absent() {
     let parts = [Part {
         number: 1,
         size: 1,
-        sha256: checksum,
+        sha256: Some(checksum),
         tag: Tag::new("x"),
     }];
     let id = UploadId::new("x");

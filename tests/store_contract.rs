@@ -327,10 +327,8 @@ async fn uploaded(store: &dyn Store, key: &LakeKey, texts: &[&str]) -> (UploadId
                 .upload_part(key, &id, n as u32 + 1, offset, body(text))
                 .await
                 .unwrap();
-            assert_eq!(
-                (part.size, part.sha256),
-                (text.len() as u64, Checksum::of(text.as_bytes()))
-            );
+            assert_eq!(part.size, text.len() as u64);
+            assert!(part.sha256.is_none_or(|sum| sum == Checksum::of(text.as_bytes())));
             parts.truncate(n);
             parts.push(part);
         }

@@ -33,13 +33,14 @@ use crate::table::{ParquetOptions, Table};
 use pages::PagePool;
 
 /// Changes whenever the same rows would come out as other bytes.
-pub const ENCODER_VERSION: u32 = 3;
+pub const ENCODER_VERSION: u32 = 4;
 /// Rows handed to the writer at once. Part of the plan: page and dictionary decisions are made between batches.
 pub const BATCH_ROWS: usize = 8192;
 /// Bytes of records after which a batch is full before it has all its rows.
 pub const BATCH_BYTES: u64 = 4 << 20;
 
-const DATA_PAGE_BYTES: usize = 1 << 20;
+/// Small enough that a page, plain and compressed, stays in the cache of its core.
+const DATA_PAGE_BYTES: usize = 128 << 10;
 const DICTIONARY_PAGE_BYTES: usize = 1 << 20;
 
 /// What all files have in common; which columns have a dictionary is left to say.
@@ -199,7 +200,8 @@ impl<W: Write + Send> FileEncoder<W> {
         self.columns.iter().map(ArrowColumnWriter::memory_size).sum()
     }
 
-    fn close_group(&mut self) -> Result<()> {
+    /// Ends the row group at hand, if there is one.
+    pub fn close_group(&mut self) -> Result<()> {
         if self.group_rows == 0 {
             return Ok(());
         }

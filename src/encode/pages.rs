@@ -47,7 +47,8 @@ impl PagePool {
     fn put(&self, page: Bytes) -> io::Result<Page> {
         let before = self.in_memory.fetch_add(page.len(), Ordering::Relaxed);
         if before + page.len() <= self.memory_max {
-            return Ok(Page::Memory(page));
+            // Without the room that the compressor had: its memory is used again for the next page.
+            return Ok(Page::Memory(Bytes::copy_from_slice(&page)));
         }
         self.in_memory.fetch_sub(page.len(), Ordering::Relaxed);
         let offset = self.file_end.fetch_add(page.len() as u64, Ordering::Relaxed);

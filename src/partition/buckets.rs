@@ -5,10 +5,11 @@
 //!                                            └─ no room ─> spilled ──when the source has ended──┘
 //! ```
 //!
-//! Any number of partitions may be open. Only some have a file being written at a time: one is opened when a batch is full
+//! Batches are encoded beside what goes on here (`filing`), a few ahead. Any number of partitions may be open. Only some have a file being written at a time: one is opened when a batch is full
 //! and there is memory for it. Rows of the others are spilled where they must be, and written when all has been read. What
 //! is in a file depends on the rows in their order alone, since batches are cut by rows and bytes of records.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::filing::{Filing, Queued};
 use super::hour::PartitionHour;
 use super::spill::{Segment, SpillFile};
 use crate::encode::pages::PagePool;
@@ -23,6 +25,11 @@ use crate::encode::{BATCH_BYTES, Batch, FileEncoder, FileFormat, Finished};
 use crate::record::time::Instant;
 use crate::record::{RecordPlan, TableRows};
 use crate::table::Table;
+
+/// Bytes of batches of one file that may wait to be encoded.
+const QUEUED_BYTES: u64 = 2 * BATCH_BYTES;
+/// Files of which batches may wait to be encoded.
+const ENCODING_MAX: usize = 64;
 
 /// Memory, in bytes, that the partitions of one job may take.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +45,7 @@ pub struct BucketMemory {
 /// Where finished files go.
 pub trait Outputs {
     /// What one file is written to.
-    type File: Write + Send;
+    type File: Write + Send + 'static;
     /// What is wrong when one cannot be begun or ended.
     type Error: From<BucketError>;
 
@@ -101,16 +108,29 @@ pub enum BucketError {
     },
 }
 
-struct Partition<F: Write + Send> {
+struct Partition<F: Write + Send + 'static> {
     table: usize,
     hour: PartitionHour,
     waiting: TableRows,
     waiting_bytes: u64,
     spilled: Vec<Segment>,
-    file: Option<FileEncoder<F>>,
+    file: Option<Filing<F>>,
+    /// Bytes of memory that its file's columns, and the batches before it, were last seen to take.
+    file_bytes: (usize, u64),
     parts: u32,
     /// Rows by source, of those not yet in a finished file, in order.
     sources: Vec<(usize, u64)>,
+}
+
+impl<F: Write + Send + 'static> Partition<F> {
+    /// The part that is written now, or next.
+    fn part(&self) -> PartId {
+        PartId {
+            table: self.table,
+            hour: self.hour,
+            number: self.parts,
+        }
+    }
 }
 
 /// See the module.
@@ -130,8 +150,13 @@ pub struct Buckets<O: Outputs> {
     /// Waiting bytes at which partitions without a file are spilled.
     spill_at: u64,
     files_bytes: usize,
+    /// Bytes of batches that are being encoded, as far as is known.
+    queued_bytes: u64,
+    /// Their partitions; the oldest first.
+    encoding: VecDeque<usize>,
     /// Per partition, the rows of the block at hand; kept for its memory.
     runs: Vec<(usize, Vec<Range<usize>>)>,
+    taken: Vec<Range<usize>>,
     scratch: Vec<Option<TableRows>>,
 }
 
@@ -159,7 +184,10 @@ impl<O: Outputs> Buckets<O> {
             waiting_bytes: 0,
             spill_at: memory.rows as u64,
             files_bytes: 0,
+            queued_bytes: 0,
+            encoding: VecDeque::new(),
             runs: Vec::new(),
+            taken: Vec::new(),
             scratch: tables.iter().map(|_| None).collect(),
         })
     }
@@ -229,6 +257,7 @@ impl<O: Outputs> Buckets<O> {
                 waiting_bytes: 0,
                 spilled: Vec::new(),
                 file: None,
+                file_bytes: (0, 0),
                 parts: 0,
                 sources: Vec::new(),
             });
@@ -249,48 +278,70 @@ impl<O: Outputs> Buckets<O> {
             Some((last, rows)) if *last == source => *rows += count as u64,
             _ => sources.push((source, count as u64)),
         }
-        for run in runs {
-            self.append(place, rows, run.clone())?;
-        }
-        Ok(())
+        self.append(place, rows, runs)
     }
 
     /// Adds rows to those waiting; every batch that becomes full goes on.
-    fn append(&mut self, place: usize, rows: &TableRows, mut range: Range<usize>) -> Result<(), O::Error> {
-        while !range.is_empty() {
-            // A full batch that was spilled took its columns along.
-            self.open_waiting(place);
-            let partition = &mut self.partitions[place];
-            let batch_rows = self.formats[partition.table].batch_rows();
-            let mut end = range.start;
-            let mut bytes = partition.waiting_bytes;
-            let mut full = false;
-            while end < range.end && !full {
-                bytes += u64::from(rows.weights[end]);
-                end += 1;
-                full = bytes >= BATCH_BYTES || partition.waiting.len() + (end - range.start) == batch_rows;
+    fn append(&mut self, place: usize, rows: &TableRows, runs: &[Range<usize>]) -> Result<(), O::Error> {
+        let batch_rows = self.formats[self.partitions[place].table].batch_rows();
+        let mut taken = std::mem::take(&mut self.taken);
+        let Partition {
+            waiting, waiting_bytes, ..
+        } = &self.partitions[place];
+        let (mut count, mut bytes) = (waiting.len(), *waiting_bytes);
+        for run in runs {
+            let weights = &rows.weights[run.clone()];
+            let all: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+            if count + run.len() < batch_rows && bytes + all < BATCH_BYTES {
+                (count, bytes) = (count + run.len(), bytes + all);
+                taken.push(run.clone());
+                continue;
             }
-            let taken = range.start..end;
-            for (column, from) in partition.waiting.columns.iter_mut().zip(&rows.columns) {
-                column.append(from, taken.clone());
+            let mut start = run.start;
+            for (row, weight) in run.clone().zip(weights) {
+                (count, bytes) = (count + 1, bytes + u64::from(*weight));
+                if count == batch_rows || bytes >= BATCH_BYTES {
+                    taken.push(start..row + 1);
+                    self.take(place, rows, &taken, bytes);
+                    taken.clear();
+                    self.batch_is_full(place)?;
+                    (start, count, bytes) = (row + 1, 0, 0);
+                }
             }
-            partition.waiting.times.extend_from_slice(&rows.times[taken.clone()]);
-            partition.waiting.weights.extend_from_slice(&rows.weights[taken]);
-            self.waiting_bytes += bytes - partition.waiting_bytes;
-            partition.waiting_bytes = bytes;
-            if full {
-                self.batch_is_full(place)?;
+            if start < run.end {
+                taken.push(start..run.end);
             }
-            range.start = end;
         }
+        if !taken.is_empty() {
+            self.take(place, rows, &taken, bytes);
+        }
+        taken.clear();
+        self.taken = taken;
         Ok(())
+    }
+
+    /// Copies runs of rows to those waiting, which are of so many bytes then.
+    fn take(&mut self, place: usize, rows: &TableRows, runs: &[Range<usize>], bytes: u64) {
+        // A full batch that was spilled took its columns along.
+        self.open_waiting(place);
+        let partition = &mut self.partitions[place];
+        let waiting = &mut partition.waiting;
+        for (column, from) in waiting.columns.iter_mut().zip(&rows.columns) {
+            column.append(from, runs);
+        }
+        for run in runs {
+            waiting.times.extend_from_slice(&rows.times[run.clone()]);
+            waiting.weights.extend_from_slice(&rows.weights[run.clone()]);
+        }
+        self.waiting_bytes += bytes - partition.waiting_bytes;
+        partition.waiting_bytes = bytes;
     }
 
     fn batch_is_full(&mut self, place: usize) -> Result<(), O::Error> {
         let partition = &self.partitions[place];
         let may_open = partition.spilled.is_empty() && self.files_bytes < self.memory.files;
         if partition.file.is_some() || may_open {
-            self.encode_waiting(place)
+            self.encode_waiting(place, false)
         } else {
             Ok(self.spill(place)?)
         }
@@ -340,53 +391,100 @@ impl<O: Outputs> Buckets<O> {
     }
 
     /// Writes the waiting rows as one batch.
-    fn encode_waiting(&mut self, place: usize) -> Result<(), O::Error> {
+    fn encode_waiting(&mut self, place: usize, last: bool) -> Result<(), O::Error> {
         let partition = &mut self.partitions[place];
-        let format = &self.formats[partition.table];
-        let batch = batch(&mut partition.waiting, format, partition.hour)?;
-        self.waiting_bytes -= std::mem::take(&mut partition.waiting_bytes);
-        let part = PartId {
-            table: partition.table,
-            hour: partition.hour,
-            number: partition.parts,
-        };
-        let file = match &mut partition.file {
-            Some(file) => file,
-            none => {
-                let out = self.outputs.begin(&part)?;
-                none.insert(FileEncoder::open(out, format, &batch, &self.pages).map_err(BucketError::Parquet)?)
-            }
-        };
-        let before = file.memory_bytes();
-        file.write(&batch).map_err(BucketError::Parquet)?;
-        self.files_bytes = self.files_bytes + file.memory_bytes() - before;
-        if file.is_full() { self.end_part(place) } else { Ok(()) }
+        let batch = batch(&mut partition.waiting, &self.formats[partition.table], partition.hour)?;
+        let bytes = std::mem::take(&mut partition.waiting_bytes);
+        self.waiting_bytes -= bytes;
+        let batch = Some(batch);
+        self.queue(place, Queued { batch, bytes, last })?;
+        // Batches that wait for a thread take memory.
+        while self.queued_bytes > self.memory.rows as u64 / 2 || self.encoding.len() > ENCODING_MAX {
+            let Some(oldest) = self.encoding.pop_front() else { break };
+            self.settle(oldest, 0)?;
+        }
+        Ok(())
     }
 
-    fn end_part(&mut self, place: usize) -> Result<(), O::Error> {
+    /// Hands a batch to the partition's file, in parts where one is full.
+    fn queue(&mut self, place: usize, queued: Queued) -> Result<(), O::Error> {
+        let mut queue = VecDeque::from([queued]);
+        while let Some(next) = queue.pop_front() {
+            if self.partitions[place].file.as_ref().is_some_and(Filing::is_full) {
+                let mut left = self.end_part(place)?;
+                left.push_back(next);
+                left.append(&mut queue);
+                queue = left;
+                continue;
+            }
+            let partition = &mut self.partitions[place];
+            let part = partition.part();
+            let file = match (&mut partition.file, &next.batch) {
+                (Some(file), _) => file,
+                (none, Some(first)) => {
+                    let out = self.outputs.begin(&part)?;
+                    let encoder = FileEncoder::open(out, &self.formats[partition.table], first, &self.pages);
+                    none.insert(Filing::new(encoder.map_err(BucketError::Parquet)?))
+                }
+                (None, None) => unreachable!("what is queued has not been encoded"),
+            };
+            file.write(next).map_err(BucketError::Parquet)?;
+            if self.encoding.back() != Some(&place) {
+                self.encoding.push_back(place);
+            }
+            self.look(place);
+            // Some batches ahead keep the threads busy; more are of no use.
+            self.settle(place, QUEUED_BYTES)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no more than so many bytes of batches of the partition are left to be encoded.
+    fn settle(&mut self, place: usize, left: u64) -> Result<(), O::Error> {
+        if let Some(file) = &self.partitions[place].file {
+            file.settle(left).map_err(BucketError::Parquet)?;
+        }
+        self.look(place);
+        Ok(())
+    }
+
+    /// Counts anew what the partition's file takes.
+    fn look(&mut self, place: usize) {
+        let partition = &mut self.partitions[place];
+        let now = partition.file.as_ref().map_or((0, 0), Filing::bytes);
+        let before = std::mem::replace(&mut partition.file_bytes, now);
+        self.files_bytes = self.files_bytes + now.0 - before.0;
+        self.queued_bytes = self.queued_bytes + now.1 - before.1;
+    }
+
+    /// Ends the partition's file, and gives back the batches that it has no room for.
+    fn end_part(&mut self, place: usize) -> Result<VecDeque<Queued>, O::Error> {
+        self.settle(place, 0)?;
         let partition = &mut self.partitions[place];
         let Some(file) = partition.file.take() else {
-            return Ok(());
+            return Ok(VecDeque::new());
         };
-        self.files_bytes -= file.memory_bytes();
-        let part = PartId {
-            table: partition.table,
-            hour: partition.hour,
-            number: partition.parts,
-        };
+        let part = partition.part();
         partition.parts += 1;
+        let (encoder, left) = file.take().map_err(BucketError::Parquet)?;
+        self.look(place);
         let outputs = &self.outputs;
-        let finished = file
+        let finished = encoder
             .finish(|times| outputs.footer(&part, times))
             .map_err(BucketError::Parquet)?;
-        let rows_of = take_rows(&mut partition.sources, finished.rows);
-        self.outputs.end(part, finished, rows_of)
+        let rows_of = take_rows(&mut self.partitions[place].sources, finished.rows);
+        self.outputs.end(part, finished, rows_of)?;
+        Ok(left)
     }
 
     /// All rows have been added: writes what is left, partition by partition, by table and hour.
     pub fn finish(mut self) -> Result<O, O::Error> {
         let mut order: Vec<usize> = (0..self.partitions.len()).collect();
         order.sort_by_key(|place| (self.partitions[*place].table, self.partitions[*place].hour));
+        // The files of some partitions are ended side by side.
+        let mut ending = VecDeque::new();
+        let threads = rayon::current_num_threads();
+        let ahead = if threads == 1 { 0 } else { 4 * threads };
         for place in order {
             let table = self.partitions[place].table;
             let spilled = std::mem::take(&mut self.partitions[place].spilled);
@@ -408,18 +506,36 @@ impl<O: Outputs> Buckets<O> {
                 self.append_spilled(place, &waiting)?;
             }
             if !self.partitions[place].waiting.is_empty() {
-                self.encode_waiting(place)?;
+                self.encode_waiting(place, true)?;
             }
-            self.end_part(place)?;
             self.close_waiting(place);
+            ending.push_back(place);
+            while ending.len() > ahead || self.files_bytes > self.memory.files {
+                let Some(oldest) = ending.pop_front() else { break };
+                self.end_parts(oldest)?;
+            }
+        }
+        for place in ending {
+            self.end_parts(place)?;
         }
         Ok(self.outputs)
+    }
+
+    /// Ends the partition's file, and those of what it has no room for.
+    fn end_parts(&mut self, place: usize) -> Result<(), O::Error> {
+        loop {
+            let left = self.end_part(place)?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            left.into_iter().try_for_each(|queued| self.queue(place, queued))?;
+        }
     }
 
     /// Like [`Buckets::append`] where memory for the file is sure to be there.
     fn append_spilled(&mut self, place: usize, rows: &TableRows) -> Result<(), O::Error> {
         let limit = std::mem::replace(&mut self.memory.files, usize::MAX);
-        let result = self.append(place, rows, 0..rows.len());
+        let result = self.append(place, rows, &[0..rows.len()]);
         self.memory.files = limit;
         result
     }

@@ -2,4 +2,5 @@
 
 pub mod buckets;
 pub mod hour;
+mod filing;
 mod spill;

@@ -1,15 +1,18 @@
 //! Connects the stages: raw objects of a job in, its finished files and counts out. Nothing is visible in the lake yet.
 //!
 //! ```text
-//! reader thread          blocks, in order          the staging thread and rayon
-//! read, inflate, cut ─────────(bounded)─────> parse blocks of the next wave   ┐ at the
-//!                    <──── spare buffers ──── add rows of this wave to        ┘ same time
-//!                                             partitions, encode full batches
+//! reader thread        blocks, in order   rayon                  staging thread
+//! read, inflate, cut ────(bounded)──────> parse some blocks ───> rows of the oldest to their partitions
+//!                    <─ spare buffers ───────────────────────────┘   │ full batches
+//!                                         encode pages, groups  <────┘
+//!                                              │ full parts
+//! tokio                                        └─> hash and upload the part before
 //! ```
 //!
 //! Sources that are not to be read come last: their rows are copied from files of the lake.
 //!
-//! The only place that starts threads. On one core everything between the reader and the files runs on the staging thread.
+//! Only the staging thread waits for others: work that waited within rayon could lie on top of what it waits for. On one core
+//! everything between the reader and the files runs on the staging thread.
 
 mod copied;
 mod error;
@@ -19,14 +22,13 @@ mod rejects;
 mod replayed;
 mod taken;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::time::Duration;
 
-use rayon::prelude::*;
 use tokio::runtime::Handle;
 
 use crate::job::heir::Heritage;
@@ -93,10 +95,10 @@ pub struct Staged {
 struct Parsed {
     source: usize,
     step: Step,
-    tools: Option<(Reader, BlockRows)>,
+    tools: Tools,
 }
 
-/// The state of the job between waves.
+/// The state of the job between blocks.
 struct InOrder<'a> {
     plan: &'a RecordPlan,
     progress: &'a Progress,
@@ -248,11 +250,12 @@ impl Stager {
         let (to_staging, from_reader) = mpsc::sync_channel(reading::READ_AHEAD);
         let (to_reader, spare) = mpsc::channel();
         std::thread::scope(|scope| {
-            // Moved in, so that the reader ends when nobody listens any more.
             let (arrived, progress) = (&arrived, &*self.progress);
             let limits = (self.plan.limits(), self.block_bytes);
             scope.spawn(move || reading::read_all(reader, arrived, limits, &to_staging, &spare, progress));
-            let done = state.waves(arrived, from_reader, to_reader);
+            let done = state.all(arrived, &from_reader, &to_reader);
+            // So that the reader ends when nobody listens any more.
+            drop(from_reader);
             if done.is_err()
                 && let Some(stopper) = stopper
             {
@@ -342,96 +345,110 @@ fn prove(report: &JobReport, files: &[PreparedFile]) -> Result<(), StageError> {
 }
 
 /// What parsing blocks takes, used again and again.
-type Tools = Vec<(Reader, BlockRows)>;
-/// A block that is done with, and what it was parsed with.
-type Used = (Vec<u8>, (Reader, BlockRows));
+type Tools = (Reader, BlockRows);
 
 impl InOrder<'_> {
-    /// Takes steps from the reader, parses the blocks of some at a time and hands all on in their order.
-    fn waves(
+    /// Takes steps from the reader, parses the blocks of some at a time and adds all in their order.
+    fn all(
         &mut self,
         arrived: &[Arrived],
-        reader: Receiver<FromReader>,
-        spare: Sender<Vec<u8>>,
+        reader: &Receiver<FromReader>,
+        spare: &Sender<Vec<u8>>,
     ) -> Result<(), StageError> {
-        let threads = rayon::current_num_threads();
         let (plan, contexts) = (self.plan, std::mem::take(&mut self.contexts));
-        let mut idle = Tools::new();
-        let mut parsed: Vec<Parsed> = Vec::new();
-        let mut more = true;
-        while more || !parsed.is_empty() {
-            let mut wave = Vec::new();
-            let mut blocks = 0;
-            self.check_stop()?;
-            while more && blocks < threads {
-                // Wait only where there is nothing else to do.
-                let next = if wave.is_empty() && parsed.is_empty() {
-                    self.wait(&reader)?
-                } else {
-                    reader.try_recv()
-                };
-                match next {
-                    Ok(step) => {
-                        let (source, step) = step?;
-                        blocks += usize::from(matches!(step, Step::Block(_)));
-                        wave.push((source, step));
-                    }
-                    Err(TryRecvError::Empty) => break,
-                    Err(TryRecvError::Disconnected) => more = false,
-                }
+        let parse = |(source, step): (usize, Step), mut tools: Tools| {
+            if let Step::Block(Block::Bytes { bytes, .. }) = &step {
+                tools.0.read(plan, &contexts[source], bytes, &mut tools.1);
             }
-            let now = std::mem::take(&mut parsed);
-            let (next, used) = if threads > 1 {
-                rayon::join(
-                    || parse(plan, &contexts, wave, &mut idle),
-                    || self.add_all(arrived, now),
-                )
-            } else {
-                let used = self.add_all(arrived, now);
-                (parse(plan, &contexts, wave, &mut idle), used)
-            };
-            parsed = next;
-            // What a huge record has grown is given back to the system.
-            for (block, tools) in used?.into_iter().filter(|(block, _)| block.len() <= BLOCK_BYTES) {
-                // The reader may have ended already; then nobody needs the buffer.
-                drop(spare.send(block));
-                idle.push(tools);
+            Parsed { source, step, tools }
+        };
+        let mut idle = Vec::new();
+        let tools = |idle: &mut Vec<Tools>| idle.pop().unwrap_or_else(|| (Reader::default(), BlockRows::new(plan)));
+        let threads = rayon::current_num_threads();
+        if threads == 1 {
+            while let Ok(step) = self.wait(reader)? {
+                self.add(arrived, parse(step?, tools(&mut idle)), spare, &mut idle)?;
             }
+            return Ok(());
         }
-        Ok(())
+        // What is added is added on this thread, which is none of rayon's: it may wait for batches.
+        rayon::in_place_scope(|scope| {
+            let mut parsing = VecDeque::new();
+            loop {
+                while parsing.len() <= threads {
+                    // Wait only where there is nothing else to do.
+                    let next = match parsing.is_empty() {
+                        true => self.wait(reader)?,
+                        false => reader.try_recv(),
+                    };
+                    let Ok(step) = next else { break };
+                    let (step, tools) = (step?, tools(&mut idle));
+                    let (done, parsed) = mpsc::sync_channel(1);
+                    scope.spawn(move |_| drop(done.send(parse(step, tools))));
+                    parsing.push_back(parsed);
+                }
+                let Some(oldest) = parsing.pop_front() else {
+                    return Ok(());
+                };
+                // Where it has panicked, so does the scope.
+                let parsed = oldest.recv().map_err(|_| StageError::Fault("a block was not parsed".into()))?;
+                self.add(arrived, parsed, spare, &mut idle)?;
+            }
+        })
     }
 
-    /// Adds what the steps gave, in their order; gives back what can be used again.
-    fn add_all(&mut self, arrived: &[Arrived], steps: Vec<Parsed>) -> Result<Vec<Used>, StageError> {
-        let mut used = Vec::with_capacity(steps.len());
-        for Parsed { source, step, tools } in steps {
-            let about = (source, &arrived[source]);
-            let report = &mut self.sources[source];
-            match (step, tools) {
-                (Step::Begin(version_id), _) => self.rejects.begin(version_id),
-                (Step::End(ended), _) => self.rejects.end(about, ended, (report, self.buckets.outputs()))?,
-                (Step::Block(block), tools) => {
-                    let (reader, mut rows) = tools.unwrap_or_else(|| new_tools(self.plan));
-                    let before = report.records.read;
-                    self.rejects
-                        .add(self.plan, about, &block, &mut rows, (report, self.buckets.outputs()))?;
-                    self.progress
-                        .records
-                        .fetch_add(report.records.read - before, Ordering::Relaxed);
-                    let Block::Bytes { bytes, .. } = block else { continue };
-                    report.bytes.add_block(&rows.bytes);
-                    report.records.rows += rows.tables.iter().map(|table| table.len() as u64).sum::<u64>();
-                    report.records.added += rows.added;
-                    report.records.dropped += rows.dropped;
-                    for (tally, table) in self.tallies.iter_mut().zip(&rows.tables) {
-                        tally.add(&table.tally);
-                    }
-                    self.buckets.add(&rows.tables, source)?;
-                    used.push((bytes, (reader, rows)));
+    /// Adds what a step gave; what was used for it can be used again.
+    fn add(
+        &mut self,
+        arrived: &[Arrived],
+        Parsed { source, step, tools }: Parsed,
+        spare: &Sender<Vec<u8>>,
+        idle: &mut Vec<Tools>,
+    ) -> Result<(), StageError> {
+        self.check_stop()?;
+        let about = (source, &arrived[source]);
+        let report = &mut self.sources[source];
+        let (reader, mut rows) = tools;
+        let bytes = match step {
+            Step::Begin(version_id) => {
+                self.rejects.begin(version_id);
+                None
+            }
+            Step::End(ended) => {
+                self.rejects.end(about, ended, (report, self.buckets.outputs()))?;
+                None
+            }
+            Step::Block(block) => {
+                let before = report.records.read;
+                self.rejects
+                    .add(self.plan, about, &block, &mut rows, (report, self.buckets.outputs()))?;
+                self.progress
+                    .records
+                    .fetch_add(report.records.read - before, Ordering::Relaxed);
+                match block {
+                    Block::Bytes { bytes, .. } => Some(bytes),
+                    Block::Oversized { .. } | Block::NotJson { .. } => None,
                 }
             }
+        };
+        if let Some(bytes) = bytes {
+            report.bytes.add_block(&rows.bytes);
+            report.records.rows += rows.tables.iter().map(|table| table.len() as u64).sum::<u64>();
+            report.records.added += rows.added;
+            report.records.dropped += rows.dropped;
+            for (tally, table) in self.tallies.iter_mut().zip(&rows.tables) {
+                tally.add(&table.tally);
+            }
+            self.buckets.add(&rows.tables, source)?;
+            if bytes.len() > BLOCK_BYTES {
+                // What a huge record has grown is given back to the system.
+                return Ok(());
+            }
+            // The reader may have ended already; then nobody needs the buffer.
+            drop(spare.send(bytes));
         }
-        Ok(used)
+        idle.push((reader, rows));
+        Ok(())
     }
 }
 
@@ -476,31 +493,5 @@ impl InOrder<'_> {
             true => Err(StageError::Stopped),
             false => Ok(()),
         }
-    }
-}
-
-fn new_tools(plan: &RecordPlan) -> (Reader, BlockRows) {
-    (Reader::default(), BlockRows::new(plan))
-}
-
-fn parse(plan: &RecordPlan, contexts: &[SourceContext], wave: Vec<(usize, Step)>, idle: &mut Tools) -> Vec<Parsed> {
-    let one = |((source, step), mut tools): ((usize, Step), Option<(Reader, BlockRows)>)| {
-        if let (Step::Block(Block::Bytes { bytes, .. }), Some((reader, rows))) = (&step, &mut tools) {
-            reader.read(plan, &contexts[source], bytes, rows);
-        }
-        Parsed { source, step, tools }
-    };
-    let items: Vec<_> = wave
-        .into_iter()
-        .map(|item| {
-            let is_block = matches!(item.1, Step::Block(Block::Bytes { .. }));
-            let tools = is_block.then(|| idle.pop().unwrap_or_else(|| new_tools(plan)));
-            (item, tools)
-        })
-        .collect();
-    if items.len() > 1 {
-        items.into_par_iter().map(one).collect()
-    } else {
-        items.into_iter().map(one).collect()
     }
 }

@@ -7,9 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::StageError;
 use crate::encode::{ENCODER_VERSION, Finished, footer};
@@ -18,7 +19,7 @@ use crate::job::stage::{Content, FileKind, Job, LakeFile, PreparedFile, RowsOf, 
 use crate::partition::buckets::{self, Outputs, PartId};
 use crate::partition::hour::PartitionHour;
 use crate::record::time::Instant;
-use crate::store::{Body, LakeKey, Part, UploadId};
+use crate::store::{Body, Checksum, LakeKey, Part, StoreError, UploadId};
 use crate::table::Tables;
 
 /// Small files of a job: in memory as long as there is room, then one after another in an unnamed file.
@@ -32,11 +33,11 @@ struct Spool {
 }
 
 impl Spool {
-    fn keep(&mut self, bytes: Vec<u8>) -> io::Result<Body> {
+    fn keep(&mut self, bytes: Bytes) -> io::Result<Body> {
         if self.in_memory + bytes.len() <= self.memory_max {
             self.in_memory += bytes.len();
-            let mut bytes = bytes;
-            bytes.shrink_to_fit();
+            // Without the room that was kept for more.
+            let bytes: Box<[u8]> = bytes.as_ref().into();
             return Ok(Body::from(Bytes::from(bytes)));
         }
         let file = match &self.file {
@@ -49,6 +50,9 @@ impl Spool {
         Ok(Body::file(Arc::clone(file), range))
     }
 }
+
+/// What has outgrown this is made room for as a part.
+const SMALL_BYTES: usize = 1 << 20;
 
 /// What the writers of a job's files share.
 #[derive(Debug)]
@@ -64,17 +68,32 @@ struct Shared {
 pub(super) struct OutputFile {
     key: LakeKey,
     /// What is not yet in a part.
-    buffer: Vec<u8>,
+    buffer: BytesMut,
     size: u64,
-    hash: Sha256,
-    upload: Option<(UploadId, Vec<Part>)>,
+    /// The part on its way, while the next one is filled.
+    sending: Option<JoinHandle<Result<Sent, StoreError>>>,
     shared: Arc<Shared>,
+}
+
+/// What of a large file is in parts.
+#[derive(Debug)]
+struct Sent {
+    id: UploadId,
+    parts: Vec<Part>,
+    /// Of all parts so far.
+    hash: Sha256,
+    /// The last part's memory, to be used again.
+    spare: BytesMut,
 }
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.hash.update(bytes);
         self.size += bytes.len() as u64;
+        if self.buffer.len() + bytes.len() > self.buffer.capacity().max(SMALL_BYTES) {
+            // It will be a part: no more than that, and not grown step by step.
+            let part = UPLOAD_BYTES_MIN as usize + SMALL_BYTES;
+            self.buffer.reserve(part.saturating_sub(self.buffer.len()));
+        }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() as u64 >= UPLOAD_BYTES_MIN {
             self.send_part().map_err(io::Error::other)?;
@@ -88,22 +107,78 @@ impl Write for OutputFile {
 }
 
 impl OutputFile {
-    fn send_part(&mut self) -> Result<(), crate::store::StoreError> {
-        let Shared { lake, runtime, uploads } = &*self.shared;
-        if self.upload.is_none() {
-            let id = runtime.block_on(lake.store().start_upload(&self.key))?;
-            uploads
-                .lock()
-                .expect("no panic holds this lock")
-                .push((self.key.clone(), id.clone()));
-            self.upload = Some((id, Vec::new()));
-        }
-        let (id, parts) = self.upload.as_mut().expect("an upload is open");
-        let bytes = Bytes::from(std::mem::take(&mut self.buffer));
-        let number = parts.len() as u32 + 1;
+    /// Sends what is in the buffer on its way, when the part before has arrived.
+    fn send_part(&mut self) -> Result<(), StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let mut sent = match self.sent()? {
+            Some(sent) => sent,
+            None => Sent {
+                id: shared.start_upload(&self.key)?,
+                parts: Vec::new(),
+                hash: Sha256::new(),
+                spare: BytesMut::new(),
+            },
+        };
+        let bytes = std::mem::replace(&mut self.buffer, std::mem::take(&mut sent.spare)).freeze();
         let offset = self.size - bytes.len() as u64;
-        parts.push(runtime.block_on(lake.store().upload_part(&self.key, id, number, offset, bytes.into()))?);
+        let key = self.key.clone();
+        let runtime = shared.runtime.clone();
+        self.sending = Some(runtime.spawn(async move { sent.send(&shared, &key, offset, bytes).await }));
         Ok(())
+    }
+
+    /// Waits for the part that is on its way.
+    fn sent(&mut self) -> Result<Option<Sent>, StoreError> {
+        let Some(sending) = self.sending.take() else {
+            return Ok(None);
+        };
+        match self.shared.runtime.block_on(sending) {
+            Ok(sent) => sent.map(Some),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => Err(StoreError::new("send", &self.key, true, error)),
+            },
+        }
+    }
+}
+
+impl Drop for OutputFile {
+    fn drop(&mut self) {
+        // Nothing is sent to an upload that is thrown away.
+        if let Some(sending) = self.sending.take() {
+            sending.abort();
+            drop(self.shared.runtime.block_on(sending));
+        }
+    }
+}
+
+impl Shared {
+    fn start_upload(&self, key: &LakeKey) -> Result<UploadId, StoreError> {
+        let id = self.runtime.block_on(self.lake.store().start_upload(key))?;
+        let mut uploads = self.uploads.lock().expect("no panic holds this lock");
+        uploads.push((key.clone(), id.clone()));
+        Ok(id)
+    }
+}
+
+impl Sent {
+    async fn send(mut self, shared: &Shared, key: &LakeKey, offset: u64, bytes: Bytes) -> Result<Self, StoreError> {
+        let number = self.parts.len() as u32 + 1;
+        let (mut hash, hashed) = (self.hash, bytes.clone());
+        let hashing = spawn_blocking(move || {
+            hash.update(&hashed);
+            hash
+        });
+        let part = shared.lake.store().upload_part(key, &self.id, number, offset, bytes.clone().into());
+        let part = part.await;
+        self.hash = match hashing.await {
+            Ok(hash) => hash,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        self.parts.push(part?);
+        self.spare = bytes.try_into_mut().unwrap_or_default();
+        self.spare.clear();
+        Ok(self)
     }
 }
 
@@ -214,8 +289,9 @@ impl JobOutputs {
         self.files.iter().map(|prepared| &prepared.file.key)
     }
 
-    /// All files, finished.
-    pub(super) fn into_files(self) -> Vec<PreparedFile> {
+    /// All files, finished, by key: which was finished first depends on the threads.
+    pub(super) fn into_files(mut self) -> Vec<PreparedFile> {
+        self.files.sort_by(|one, other| one.file.key.cmp(&other.file.key));
         self.files
     }
 
@@ -229,10 +305,9 @@ impl JobOutputs {
         let shared = Arc::clone(&self.shared);
         Ok(OutputFile {
             key,
-            buffer: Vec::new(),
+            buffer: BytesMut::new(),
             size: 0,
-            hash: Sha256::new(),
-            upload: None,
+            sending: None,
             shared,
         })
     }
@@ -246,22 +321,21 @@ impl JobOutputs {
     }
 
     fn keep(&mut self, mut file: OutputFile, kind: FileKind, rows_of: Vec<buckets::RowsOf>) -> Result<(), StageError> {
-        if file.upload.is_some() && !file.buffer.is_empty() {
+        if file.sending.is_some() && !file.buffer.is_empty() {
             file.send_part()?;
         }
-        let OutputFile {
-            key,
-            buffer,
-            size,
-            hash,
-            upload,
-            ..
-        } = file;
-        let content = match upload {
-            Some((id, parts)) => Content::Upload { id, parts },
-            None => Content::Small(self.spool.keep(buffer).map_err(StageError::Spool)?),
+        let (content, sha256) = match file.sent()? {
+            Some(Sent { id, parts, hash, .. }) => {
+                let digest: [u8; 32] = hash.finalize().into();
+                (Content::Upload { id, parts }, digest.into())
+            }
+            None => {
+                let bytes = std::mem::take(&mut file.buffer).freeze();
+                let sha256 = Checksum::of(&bytes);
+                (Content::Small(self.spool.keep(bytes).map_err(StageError::Spool)?), sha256)
+            }
         };
-        let digest: [u8; 32] = hash.finalize().into();
+        let (key, size) = (file.key.clone(), file.size);
         let rows_of = rows_of
             .iter()
             .map(|r| RowsOf {
@@ -274,7 +348,7 @@ impl JobOutputs {
             file: LakeFile {
                 key,
                 size,
-                sha256: digest.into(),
+                sha256,
                 kind,
                 rows_of,
             },

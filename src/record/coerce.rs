@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::column::{Column, Values};
+use super::column::{Column, Values, extend_from_range};
 use super::names::{Names, Slot};
 use super::number::{self, NumberError};
 use super::plan::{Each, TimePlan, ValuePlan};
@@ -96,7 +96,27 @@ pub(crate) struct Coercer<'a> {
 impl<'a> Coercer<'a> {
     /// Adds the value at `node` to `column`. With `set_null` a value of the wrong type or range is NULL instead: the
     /// innermost one that can be.
+    #[inline(always)]
     pub(super) fn add(&mut self, plan: &ValuePlan, node: u32, column: &mut Column) -> Result<(), Reject> {
+        // Most of what there is.
+        if let (ValuePlan::String, Values::Bytes { ends, bytes }) = (plan, &mut column.values)
+            && let Node {
+                kind: Kind::Text,
+                special: false,
+                start,
+                end,
+                ..
+            } = self.tape.node(node)
+        {
+            extend_from_range(bytes, self.bytes, start as usize..end as usize);
+            ends.push(bytes.len() as i32);
+            column.push_valid();
+            return Ok(());
+        }
+        self.add_other(plan, node, column)
+    }
+
+    fn add_other(&mut self, plan: &ValuePlan, node: u32, column: &mut Column) -> Result<(), Reject> {
         if self.tape.node(node).kind == Kind::Null {
             column.push_null();
             return Ok(());

@@ -29,7 +29,16 @@ pub struct Validity {
 }
 
 impl Validity {
+    #[inline(always)]
     fn push(&mut self, valid: bool) {
+        if valid && self.flags.is_empty() {
+            self.len += 1;
+        } else {
+            self.push_flag(valid);
+        }
+    }
+
+    fn push_flag(&mut self, valid: bool) {
         if !valid && self.flags.is_empty() {
             self.flags.resize(self.len, 1);
             self.flags.push(0);
@@ -39,16 +48,15 @@ impl Validity {
         self.len += 1;
     }
 
-    fn append(&mut self, other: &Self, rows: Range<usize>) {
-        if !other.flags.is_empty() && self.flags.is_empty() {
-            self.flags.resize(self.len, 1);
-        }
-        self.len += rows.len();
+    fn append(&mut self, other: &Self, runs: &[Range<usize>]) {
+        let rows: usize = runs.iter().map(Range::len).sum();
         if !other.flags.is_empty() {
-            self.flags.extend_from_slice(&other.flags[rows]);
-        } else if !self.flags.is_empty() {
             self.flags.resize(self.len, 1);
+            runs.iter().for_each(|run| self.flags.extend_from_slice(&other.flags[run.clone()]));
+        } else if !self.flags.is_empty() {
+            self.flags.resize(self.len + rows, 1);
         }
+        self.len += rows;
     }
 
     fn truncate(&mut self, len: usize) {
@@ -130,10 +138,44 @@ fn end(ends: &[i32], rows: usize) -> usize {
     if rows == 0 { 0 } else { ends[rows - 1] as usize }
 }
 
-/// Adds the ends of `rows`, moved to where `before` says they begin now.
-fn append_ends(ends: &mut Vec<i32>, other: &[i32], rows: Range<usize>, begin: usize, before: usize) {
-    let shift = before as i32 - begin as i32;
-    ends.extend(other[rows].iter().map(|end| end + shift));
+/// Adds the rows of these runs to a plain vector.
+fn append_plain<T: Copy>(to: &mut Vec<T>, from: &[T], runs: &[Range<usize>]) {
+    runs.iter().for_each(|run| to.extend_from_slice(&from[run.clone()]));
+}
+
+/// Adds the ends of the rows of these runs, moved to where `before` says they begin now; hands over what the rows hold.
+fn append_ends(
+    ends: &mut Vec<i32>,
+    other: &[i32],
+    runs: &[Range<usize>],
+    mut before: usize,
+    mut each: impl FnMut(Range<usize>),
+) {
+    for run in runs {
+        let range = end(other, run.start)..end(other, run.end);
+        let shift = before as i32 - range.start as i32;
+        ends.extend(other[run.clone()].iter().map(|end| end + shift));
+        before += range.len();
+        each(range);
+    }
+}
+
+/// Adds `from[range]`. What is short is copied in one piece of a fixed size, where so much is there to be copied.
+#[inline(always)]
+pub(crate) fn extend_from_range(to: &mut Vec<u8>, from: &[u8], range: Range<usize>) {
+    const SHORT: usize = 16;
+    const LONGER: usize = 64;
+    let len = range.len();
+    let rest = &from[range.start..];
+    if len <= SHORT && let Some(piece) = rest.first_chunk::<SHORT>() {
+        to.extend_from_slice(piece);
+        to.truncate(to.len() - (SHORT - len));
+    } else if len <= LONGER && let Some(piece) = rest.first_chunk::<LONGER>() {
+        to.extend_from_slice(piece);
+        to.truncate(to.len() - (LONGER - len));
+    } else {
+        to.extend_from_slice(&rest[..len]);
+    }
 }
 
 impl Column {
@@ -191,6 +233,7 @@ impl Column {
     }
 
     /// The value has been added to `values`; the row has one.
+    #[inline(always)]
     pub(crate) fn push_valid(&mut self) {
         self.validity.push(true);
     }
@@ -227,18 +270,18 @@ impl Column {
         self.validity.truncate(rows.min(self.validity.len));
     }
 
-    /// Copies `rows` of `other`, a column of the same type, behind the rows of this one.
-    pub fn append(&mut self, other: &Self, rows: Range<usize>) {
-        self.validity.append(&other.validity, rows.clone());
+    /// Copies runs of rows of `other`, a column of the same type, behind the rows of this one.
+    pub fn append(&mut self, other: &Self, runs: &[Range<usize>]) {
+        self.validity.append(&other.validity, runs);
         match (&mut self.values, &other.values) {
-            (Values::Boolean(a), Values::Boolean(b)) => a.extend_from_slice(&b[rows]),
-            (Values::Int8(a), Values::Int8(b)) => a.extend_from_slice(&b[rows]),
-            (Values::Int16(a), Values::Int16(b)) => a.extend_from_slice(&b[rows]),
-            (Values::Int32(a), Values::Int32(b)) => a.extend_from_slice(&b[rows]),
-            (Values::Int64(a), Values::Int64(b)) => a.extend_from_slice(&b[rows]),
-            (Values::Float32(a), Values::Float32(b)) => a.extend_from_slice(&b[rows]),
-            (Values::Float64(a), Values::Float64(b)) => a.extend_from_slice(&b[rows]),
-            (Values::Decimal(a), Values::Decimal(b)) => a.extend_from_slice(&b[rows]),
+            (Values::Boolean(a), Values::Boolean(b)) => append_plain(a, b, runs),
+            (Values::Int8(a), Values::Int8(b)) => append_plain(a, b, runs),
+            (Values::Int16(a), Values::Int16(b)) => append_plain(a, b, runs),
+            (Values::Int32(a), Values::Int32(b)) => append_plain(a, b, runs),
+            (Values::Int64(a), Values::Int64(b)) => append_plain(a, b, runs),
+            (Values::Float32(a), Values::Float32(b)) => append_plain(a, b, runs),
+            (Values::Float64(a), Values::Float64(b)) => append_plain(a, b, runs),
+            (Values::Decimal(a), Values::Decimal(b)) => append_plain(a, b, runs),
             (
                 Values::Bytes { ends, bytes },
                 Values::Bytes {
@@ -246,9 +289,8 @@ impl Column {
                     bytes: other_bytes,
                 },
             ) => {
-                let range = end(other_ends, rows.start)..end(other_ends, rows.end);
-                append_ends(ends, other_ends, rows, range.start, bytes.len());
-                bytes.extend_from_slice(&other_bytes[range]);
+                let before = bytes.len();
+                append_ends(ends, other_ends, runs, before, |range| extend_from_range(bytes, other_bytes, range));
             }
             (
                 Values::List { ends, element },
@@ -257,9 +299,9 @@ impl Column {
                     element: other_element,
                 },
             ) => {
-                let range = end(other_ends, rows.start)..end(other_ends, rows.end);
-                append_ends(ends, other_ends, rows, range.start, element.len());
-                element.append(other_element, range);
+                let mut elements = Vec::with_capacity(runs.len());
+                append_ends(ends, other_ends, runs, element.len(), |range| elements.push(range));
+                element.append(other_element, &elements);
             }
             (
                 Values::Map { ends, key, value },
@@ -269,14 +311,14 @@ impl Column {
                     value: other_value,
                 },
             ) => {
-                let range = end(other_ends, rows.start)..end(other_ends, rows.end);
-                append_ends(ends, other_ends, rows, range.start, key.len());
-                key.append(other_key, range.clone());
-                value.append(other_value, range);
+                let mut entries = Vec::with_capacity(runs.len());
+                append_ends(ends, other_ends, runs, key.len(), |range| entries.push(range));
+                key.append(other_key, &entries);
+                value.append(other_value, &entries);
             }
             (Values::Struct(members), Values::Struct(others)) => {
                 for (member, other) in members.iter_mut().zip(others) {
-                    member.append(other, rows.clone());
+                    member.append(other, runs);
                 }
             }
             _ => unreachable!("columns of one table have one type"),
@@ -429,11 +471,11 @@ mod tests {
     fn a_column_cut_back_is_as_if_the_rest_had_never_been() {
         let (data_type, column) = nested();
         let mut once = Column::new(&data_type);
-        once.append(&column, 0..3);
+        once.append(&column, &[0..1, 1..3]);
         let mut cut = column.clone();
         cut.truncate(3);
         assert_eq!(shown(&data_type, &cut), shown(&data_type, &once));
-        cut.append(&column, 3..5);
+        cut.append(&column, &[3..4, 4..4, 4..5]);
         assert_eq!(shown(&data_type, &cut), shown(&data_type, &column));
     }
 

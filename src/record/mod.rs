@@ -10,6 +10,7 @@
 
 mod coerce;
 pub mod column;
+pub mod keys;
 pub mod names;
 pub mod number;
 mod plan;
@@ -27,9 +28,13 @@ pub use reader::{Reader, SourceContext};
 pub(crate) use rows::add_unknown;
 pub use rows::{BlockBytes, BlockRows, Rejected, TableRows, TableTally};
 
+use std::sync::Arc;
+
 use crate::source::frame::FrameLimits;
 use crate::table::Tables;
+use keys::KeyBook;
 use plan::TablePlan;
+use route::Router;
 
 /// Most memory that the rows of one block may take where its records are as short as can be.
 const BLOCK_ROWS_BYTES: usize = 32 << 20;
@@ -44,6 +49,7 @@ const ELEMENTS_OF_RECORD_MAX: u64 = 4;
 pub struct RecordPlan {
     tables: Tables,
     plans: Vec<TablePlan>,
+    keys: Arc<KeyBook>,
     limits: FrameLimits,
     unwraps: bool,
 }
@@ -51,10 +57,15 @@ pub struct RecordPlan {
 impl RecordPlan {
     /// Prepares the tables.
     pub fn new(tables: Tables, limits: FrameLimits) -> Self {
-        let plans = tables.iter().map(TablePlan::new).collect();
+        let mut plans: Vec<TablePlan> = tables.iter().map(TablePlan::new).collect();
+        let mut keys = KeyBook::default();
+        plans.iter_mut().for_each(|plan| plan.each_names(&mut |names| names.enter(&mut keys)));
+        Router::any(&tables).each_names(&mut |names| names.enter(&mut keys));
+        plans.iter_mut().for_each(|plan| plan.each_names(&mut |names| names.number(&keys)));
         Self {
             tables,
             plans,
+            keys: Arc::new(keys),
             limits,
             unwraps: false,
         }

@@ -5,7 +5,8 @@
 
 use hashbrown::HashMap;
 
-use super::tape::{Kind, Tape};
+use super::keys::KeyBook;
+use super::tape::{Kind, Node, Tape};
 use super::text::unescape;
 
 /// A name stands for two members of the object.
@@ -63,7 +64,14 @@ pub struct Names {
     folded: HashMap<Box<[u8]>, u16>,
     /// Bytes of the longest name.
     longest: usize,
+    /// By the number of a key: the place of the name that takes it.
+    numbered: Vec<Place>,
 }
+
+/// A place, with the highest bit where the key is of other case; or [`NO_PLACE`].
+type Place = u16;
+const NO_PLACE: Place = u16::MAX;
+const INEXACT: Place = 1 << 15;
 
 impl Names {
     /// Takes distinct names; their places are the places of their slots.
@@ -115,30 +123,47 @@ impl Names {
         self.folded.get(&*lower).map(|place| (*place, false))
     }
 
+    /// Adds all names to the book.
+    pub fn enter(&self, book: &mut KeyBook) {
+        self.names.iter().for_each(|name| book.add(name));
+    }
+
+    /// From now on keys have the numbers of this book, which has all its names.
+    pub fn number(&mut self, book: &KeyBook) {
+        if self.names.len() < usize::from(INEXACT) {
+            let place = |name: &[u8]| match self.find(name) {
+                Some((place, exact)) => place | if exact { 0 } else { INEXACT },
+                None => NO_PLACE,
+            };
+            self.numbered = book.names().map(place).collect();
+        }
+    }
+
     /// Fills a slot for every name from the members of the object at node `object`. True if other members are there, too.
     pub fn fill(&self, bytes: &[u8], tape: &Tape, object: u32, slots: &mut [Slot]) -> bool {
         slots.fill(Slot::Missing);
-        let (mut expected, mut others) = (0, false);
+        let mut others = false;
         for (key, value) in tape.members(object) {
-            let raw = &bytes[key.start as usize..key.end as usize];
-            // Producers write members in one order, mostly that of the table.
-            if !key.special && self.names.get(expected).is_some_and(|name| **name == *raw) {
-                others |= slots[expected] != Slot::Missing;
-                slots[expected].add(value, true);
-                expected += 1;
-                continue;
-            }
-            match self.find_key(raw, key.special) {
+            match self.place_of(bytes, key) {
                 Some((place, exact)) => {
                     let slot = &mut slots[usize::from(place)];
                     others |= *slot != Slot::Missing;
                     slot.add(value, exact);
-                    expected = usize::from(place) + 1;
                 }
                 None => others = true,
             }
         }
         others
+    }
+
+    /// The place of the name that takes this key, and whether the key is that name byte for byte.
+    #[inline]
+    fn place_of(&self, bytes: &[u8], key: Node) -> Option<(u16, bool)> {
+        match self.numbered.get(key.next as usize) {
+            Some(&NO_PLACE) => None,
+            Some(place) => Some((place & !INEXACT, place & INEXACT == 0)),
+            None => self.find_key(&bytes[key.start as usize..key.end as usize], key.special),
+        }
     }
 
     fn find_key(&self, raw: &[u8], escaped: bool) -> Option<(u16, bool)> {
@@ -164,7 +189,7 @@ impl Names {
         for (key, value) in tape.members(object) {
             let raw = &bytes[key.start as usize..key.end as usize];
             let held = self
-                .find_key(raw, key.special)
+                .place_of(bytes, key)
                 .map(|(place, _)| usize::from(place))
                 .is_some_and(|place| taken(place) && slots[place].holds(value));
             if !held {
@@ -172,6 +197,12 @@ impl Names {
             }
         }
     }
+}
+
+/// The place in an array that a step of a JSON Pointer names.
+pub(super) fn array_index(token: &str) -> Option<usize> {
+    let digits = token == "0" || !token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit());
+    token.parse().ok().filter(|_| digits)
 }
 
 /// One step of a JSON Pointer.
@@ -190,16 +221,14 @@ impl Token {
                 names.push(twin);
             }
         }
-        let digits = token == "0" || !token.starts_with('0') && token.bytes().all(|b| b.is_ascii_digit());
         Self {
             names: Names::new(names),
-            index: token.parse().ok().filter(|_| digits),
+            index: array_index(token),
         }
     }
 
-    /// What is stepped to.
-    pub fn name(&self) -> &[u8] {
-        self.names.name(0)
+    pub(super) fn names_mut(&mut self) -> &mut Names {
+        &mut self.names
     }
 
     /// The value that this token names within the value at node `of`.

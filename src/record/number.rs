@@ -87,10 +87,13 @@ fn exponent(text: &[u8]) -> i64 {
 }
 
 macro_rules! nearest {
-    ($name:ident, $float:ty, $exact_up_to:expr) => {
+    ($name:ident, $float:ty, $exact_up_to:expr, $short:expr) => {
         /// The nearest value; `Range` where it overflows, where a number that is not zero would become zero, or where an
         /// integer token cannot be held.
         pub fn $name(token: &[u8]) -> Result<$float, NumberError> {
+            if let Some(value) = $short(token) {
+                return Ok(value);
+            }
             let text = std::str::from_utf8(token).map_err(|_| NumberError::Inexact)?;
             let value: $float = text.parse().map_err(|_| NumberError::Inexact)?;
             let integer = !token.iter().any(|b| matches!(b, b'.' | b'e' | b'E'));
@@ -106,8 +109,41 @@ macro_rules! nearest {
     };
 }
 
-nearest!(nearest_f64, f64, 9_007_199_254_740_992.0);
-nearest!(nearest_f32, f32, 16_777_216.0);
+nearest!(nearest_f64, f64, 9_007_199_254_740_992.0, short_decimal);
+nearest!(nearest_f32, f32, 16_777_216.0, |_: &[u8]| None);
+
+/// A token of at most 15 digits without exponent. They and the power of ten are exact as floats, so their quotient is the
+/// nearest there is (Clinger 1990).
+#[inline]
+fn short_decimal(token: &[u8]) -> Option<f64> {
+    const POWERS: [f64; 16] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+    ];
+    let (negative, digits) = match token {
+        [b'-', digits @ ..] => (true, digits),
+        digits => (false, digits),
+    };
+    if digits.len() > 16 {
+        return None;
+    }
+    let (mut value, mut all, mut behind_point) = (0_u64, 0, None);
+    for byte in digits {
+        match byte {
+            b'0'..=b'9' => {
+                value = value * 10 + u64::from(byte - b'0');
+                all += 1;
+            }
+            b'.' if behind_point.is_none() => behind_point = Some(all),
+            _ => return None,
+        }
+    }
+    if all == 0 || all > 15 {
+        return None;
+    }
+    let power = behind_point.map_or(0, |before: usize| all - before);
+    let value = value as f64 / POWERS[power];
+    Some(if negative { -value } else { value })
+}
 
 fn is_zero(token: &[u8]) -> bool {
     token
@@ -201,6 +237,18 @@ mod tests {
         assert_eq!(nearest_f32(b"16777217"), Err(NumberError::Range));
         assert_eq!(nearest_f32(b"16777216"), Ok(16_777_216.0));
         assert_eq!(nearest_f32(b"1e39"), Err(NumberError::Range));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_short_decimal_is_what_the_standard_library_reads(digits in "-?(0|[1-9][0-9]{0,15})(\\.[0-9]{1,15})?") {
+            let expected: f64 = digits.parse().unwrap();
+            if let Some(value) = short_decimal(digits.as_bytes()) {
+                proptest::prop_assert_eq!(value.to_bits(), expected.to_bits());
+            } else {
+                proptest::prop_assert!(digits.bytes().filter(u8::is_ascii_digit).count() > 15 || digits.len() > 16);
+            }
+        }
     }
 
     #[test]

@@ -1,15 +1,20 @@
 //! What the records of one table are read by: its schema file, prepared so that no name is looked up twice.
 
-use super::names::{Names, Token};
+use super::names::{DuplicateKey, Names, Slot, array_index};
+use super::tape::{Kind, Tape};
 use crate::record::time::TimeFormats;
 use crate::table::{Coercion, ColumnType, Encoding, FieldPath, OnMismatch, Table, UnknownFields};
 
-/// Where a value stands: a top-level name, then perhaps further steps.
+/// An object (or array) below the top level of which members are read. It is searched once a record for all of them.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
-    /// Index of the slot of the top-level name.
-    pub slot: usize,
-    pub steps: Vec<Token>,
+pub(crate) struct Inner {
+    /// The slot in which it stands.
+    of: usize,
+    names: Names,
+    /// What each name is as a place in an array.
+    indices: Vec<Option<usize>>,
+    /// The slot of its first name.
+    first: usize,
 }
 
 /// How a JSON value becomes a value of a type.
@@ -53,7 +58,10 @@ pub(crate) struct TimePlan {
 
 #[derive(Clone, Debug)]
 pub(crate) struct ColumnPlan {
-    pub place: Place,
+    /// The slot of its value.
+    pub slot: usize,
+    /// The names that lead to it, with dots.
+    pub path: String,
     pub required: bool,
     /// Takes the record's event time as it was read.
     pub is_event_time: bool,
@@ -64,7 +72,12 @@ pub(crate) struct ColumnPlan {
 #[derive(Clone, Debug)]
 pub(crate) struct TablePlan {
     pub names: Names,
-    pub event_time: Place,
+    /// Those within others behind them.
+    inner: Vec<Inner>,
+    /// How many slots there are: of the top-level names, then of those below.
+    pub slots: usize,
+    /// The slot of the event time.
+    pub event_time: usize,
     pub columns: Vec<ColumnPlan>,
     pub strict: bool,
     pub set_null: bool,
@@ -109,15 +122,10 @@ impl TablePlan {
                 names.push(name);
             }
         }
-        let place = |path: &FieldPath| Place {
-            slot: names
-                .iter()
-                .position(|name| *name == first(path))
-                .expect("every path's name is listed"),
-            steps: steps(path, &paths[..read]),
-        };
+        let (inner, slots) = inner(&names, &paths[..read]);
         let columns = table.columns.iter().map(|column| ColumnPlan {
-            place: place(&column.from),
+            slot: slot(&names, &inner, &column.from),
+            path: tokens(&column.from).join("."),
             required: column.required,
             is_event_time: column.takes_event_time(),
             value: ValuePlan::new(&column.data_type, column, table.coercion),
@@ -141,7 +149,9 @@ impl TablePlan {
             taken_whole: names.iter().map(taken).collect(),
             partial: partial.collect(),
             columns: columns.collect(),
-            event_time: place(&table.event_time.field),
+            event_time: slot(&names, &inner, &table.event_time.field),
+            inner,
+            slots,
             names: Names::new(names.iter().copied()),
             strict: table.coercion == Coercion::Strict,
             set_null: table.on_mismatch == OnMismatch::SetNull,
@@ -161,30 +171,103 @@ impl TablePlan {
     }
 }
 
+impl TablePlan {
+    /// Hands over all names that are looked for in objects.
+    pub(crate) fn each_names(&mut self, each: &mut dyn FnMut(&mut Names)) {
+        each(&mut self.names);
+        self.inner.iter_mut().for_each(|inner| each(&mut inner.names));
+        self.columns.iter_mut().for_each(|column| column.value.each_names(each));
+    }
+
+    /// Fills the slots of all names from the record at node 0. True if there are other members: of the record itself, and
+    /// of what is read below it.
+    pub(crate) fn fill(&self, bytes: &[u8], tape: &Tape, slots: &mut Vec<Slot>) -> (bool, bool) {
+        slots.resize(self.slots, Slot::Missing);
+        let others = self.names.fill(bytes, tape, 0, &mut slots[..self.names.slots()]);
+        let mut below = false;
+        for inner in &self.inner {
+            let (before, mine) = slots.split_at_mut(inner.first);
+            below |= inner.fill(bytes, tape, before[inner.of], &mut mine[..inner.names.slots()]);
+        }
+        (others, below)
+    }
+}
+
+impl Inner {
+    fn fill(&self, bytes: &[u8], tape: &Tape, of: Slot, slots: &mut [Slot]) -> bool {
+        match of.value().map(|value| value.map(|value| (value, tape.node(value).kind))) {
+            Ok(Some((value, Kind::Object))) => return self.names.fill(bytes, tape, value, slots),
+            Ok(Some((value, Kind::Array))) => {
+                for (slot, index) in slots.iter_mut().zip(&self.indices) {
+                    let element = index.and_then(|index| tape.elements(value).nth(index));
+                    *slot = element.map_or(Slot::Missing, Slot::Exact);
+                }
+            }
+            Ok(_) => slots.fill(Slot::Missing),
+            Err(DuplicateKey) => slots.fill(Slot::ExactMany),
+        }
+        false
+    }
+}
+
+/// The names of a path.
+fn tokens(path: &FieldPath) -> Vec<&str> {
+    match path {
+        FieldPath::Key(key) => vec![key],
+        FieldPath::Pointer(tokens) if tokens.is_empty() => vec![""],
+        FieldPath::Pointer(tokens) => tokens.iter().map(String::as_str).collect(),
+    }
+}
+
+/// What is searched below the top level, and how many slots there are then.
+fn inner(names: &[&str], paths: &[&FieldPath]) -> (Vec<Inner>, usize) {
+    let paths: Vec<Vec<&str>> = paths.iter().map(|path| tokens(path)).collect();
+    let mut prefixes: Vec<(&[&str], Vec<&str>)> = Vec::new();
+    for depth in 1..paths.iter().map(Vec::len).max().unwrap_or(0) {
+        for path in paths.iter().filter(|path| path.len() > depth) {
+            let (prefix, name) = (&path[..depth], path[depth]);
+            match prefixes.iter_mut().find(|(other, _)| *other == prefix) {
+                Some((_, within)) if within.contains(&name) => {}
+                Some((_, within)) => within.push(name),
+                None => prefixes.push((prefix, vec![name])),
+            }
+        }
+    }
+    let mut inner: Vec<Inner> = Vec::new();
+    let mut slots = names.len();
+    for (prefix, within) in prefixes {
+        let of = slot_of(names, &inner, prefix);
+        inner.push(Inner {
+            of,
+            indices: within.iter().map(|name| array_index(name)).collect(),
+            first: slots,
+            names: Names::new(within.iter().copied()),
+        });
+        slots += within.len();
+    }
+    (inner, slots)
+}
+
+fn slot(names: &[&str], inner: &[Inner], path: &FieldPath) -> usize {
+    slot_of(names, inner, &tokens(path))
+}
+
+fn slot_of(names: &[&str], inner: &[Inner], path: &[&str]) -> usize {
+    const LISTED: &str = "every path's names are listed";
+    let top = names.iter().position(|name| *name == path[0]).expect(LISTED);
+    path[1..].iter().fold(top, |of, name| {
+        let inner = inner.iter().find(|inner| inner.of == of).expect(LISTED);
+        let mut within = 0..inner.names.slots();
+        inner.first + within.find(|place| inner.names.name(*place) == name.as_bytes()).expect(LISTED)
+    })
+}
+
 /// The top-level name of a path.
 pub(crate) fn first(path: &FieldPath) -> &str {
     match path {
         FieldPath::Key(key) => key,
         FieldPath::Pointer(tokens) => tokens.first().map_or("", String::as_str),
     }
-}
-
-/// The steps of `path` below its top-level name; `others` are all paths read from the same records.
-pub(crate) fn steps(path: &FieldPath, others: &[&FieldPath]) -> Vec<Token> {
-    let FieldPath::Pointer(tokens) = path else {
-        return Vec::new();
-    };
-    let below = |depth: usize| {
-        others.iter().filter_map(move |other| match other {
-            FieldPath::Pointer(other) if other.len() > depth && other[..depth] == tokens[..depth] => {
-                Some(other[depth].as_str())
-            }
-            _ => None,
-        })
-    };
-    (1..tokens.len())
-        .map(|depth| Token::new(&tokens[depth], below(depth)))
-        .collect()
 }
 
 fn null_bytes(data_type: &ColumnType) -> u32 {
@@ -210,6 +293,18 @@ fn element_bytes(data_type: &ColumnType) -> u32 {
 }
 
 impl ValuePlan {
+    fn each_names(&mut self, each: &mut dyn FnMut(&mut Names)) {
+        match self {
+            Self::Struct { names, members } => {
+                each(names);
+                members.iter_mut().for_each(|member| member.each_names(each));
+            }
+            Self::Array(element) => element.plan.each_names(each),
+            Self::Map(entry) => entry.plan.1.each_names(each),
+            _ => {}
+        }
+    }
+
     fn new(data_type: &ColumnType, column: &crate::table::Column, coercion: Coercion) -> Self {
         let nested = |data_type: &ColumnType| Self::new(data_type, column, coercion);
         let time = || TimePlan {

@@ -27,7 +27,7 @@ impl SourceContext {
     /// `key`: the source's key, for tables with `keys`; `last_modified_s`: what `max_future` and `max_past` count from.
     pub fn new(plan: &RecordPlan, key: &str, last_modified_s: i64) -> Self {
         Self {
-            router: Router::new(&plan.tables, key),
+            router: Router::new(&plan.tables, key).numbered(&plan.keys),
             last_modified_s,
         }
     }
@@ -71,6 +71,7 @@ impl Reader {
     /// Reads all records of `block`, which begins and ends between records, into `out`.
     pub fn read(&mut self, plan: &RecordPlan, source: &SourceContext, block: &[u8], out: &mut BlockRows) {
         out.clear();
+        self.tape.know(&plan.keys);
         if plan.unwraps {
             self.add_wrapped(plan, source, block, out);
         } else {
@@ -81,7 +82,7 @@ impl Reader {
     /// The same behind what is in `out` already.
     pub(super) fn add(&mut self, plan: &RecordPlan, source: &SourceContext, block: &[u8], out: &mut BlockRows) {
         // Text is checked once a block; only a block with an error in it is looked at record by record.
-        let all_utf8 = std::str::from_utf8(block).is_ok();
+        let all_utf8 = simdutf8::basic::from_utf8(block).is_ok();
         let limits = plan.limits;
         let mut at = 0;
         loop {
@@ -154,9 +155,7 @@ impl Reader {
             .map_err(|_| Refusal::of(Reject::DUPLICATE, None))?
             .ok_or(Refusal::of(no_table, None))?;
         let table_plan = &plan.plans[table];
-        self.slots.clear();
-        self.slots.resize(table_plan.names.slots(), Slot::Missing);
-        let others = table_plan.names.fill(block, &self.tape, 0, &mut self.slots);
+        let others = table_plan.fill(block, &self.tape, &mut self.slots);
         let reading = self
             .event_time(table_plan, &plan.tables.as_slice()[table], source, block)
             .map_err(|reject| Refusal::of(reject, Some(table)))?;
@@ -200,8 +199,7 @@ impl Reader {
         block: &[u8],
     ) -> Result<Reading, Reject> {
         let refuse = |code, found| Reject { code, found };
-        let place = plan.event_time.find(block, &self.tape, &self.slots);
-        let node = place.map_err(|_| Reject::DUPLICATE)?;
+        let node = self.slots[plan.event_time].value().map_err(|_| Reject::DUPLICATE)?;
         let node = node.filter(|node| self.tape.node(*node).kind != Kind::Null);
         let node = node.ok_or(refuse(Code::EventTimeMissing, "missing or null"))?;
         let unreadable = refuse(Code::EventTimeUnreadable, "of no form that `formats` names");
@@ -246,7 +244,7 @@ impl Reader {
         plan: &TablePlan,
         block: &[u8],
         reading: &Reading,
-        (others, elements_max): (bool, u64),
+        ((others, below), elements_max): ((bool, bool), u64),
         rows: &mut TableRows,
         table: &Table,
     ) -> Result<u64, (Reject, Where)> {
@@ -263,9 +261,8 @@ impl Reader {
         let mut unknown_within = false;
         let mut nulls: Vec<(usize, u64)> = Vec::new();
         for (place, (column_plan, column)) in plan.columns.iter().zip(&mut rows.columns).enumerate() {
-            let node = column_plan
-                .place
-                .find(block, &self.tape, &self.slots)
+            let node = self.slots[column_plan.slot]
+                .value()
                 .map_err(|_| (Reject::DUPLICATE, Where::Column(place)))?;
             let node = node.filter(|node| self.tape.node(*node).kind != Kind::Null);
             let Some(node) = node else {
@@ -303,8 +300,8 @@ impl Reader {
             }
         }
         let tally = coercer.tally;
-        if others || unknown_within || plan.unknown == UnknownPlan::Keep || !plan.partial.is_empty() {
-            self.unknown_fields(plan, block, (others, unknown_within), rows)?;
+        if others || below || unknown_within || plan.unknown == UnknownPlan::Keep {
+            self.unknown_fields(plan, block, (others, below, unknown_within), rows)?;
         }
         rows.tally.cut_time += tally.cut_time;
         rows.tally.time_ambiguous += tally.ambiguous;

@@ -3,11 +3,19 @@
 //! All entries of a table's `route` must match; the table with more entries wins (its `keys` count as one). Values are
 //! compared by JSON type and exact value: `2` is not `"2"`, and is `2.0`.
 
-use super::names::{DuplicateKey, Names, Slot};
-use super::plan::{Place, first, steps};
+use super::keys::KeyBook;
+use super::names::{DuplicateKey, Names, Slot, Token};
+use super::plan::first;
 use super::tape::{Kind, Tape};
 use super::text::unescape;
 use crate::table::{ExactNumber, FieldPath, RouteValue, Table, Tables};
+
+/// Where a value stands: a top-level name, then perhaps further steps.
+struct Place {
+    /// Index of the slot of the top-level name.
+    slot: usize,
+    steps: Vec<Token>,
+}
 
 struct Rule {
     place: Place,
@@ -29,7 +37,28 @@ pub(crate) struct Router {
 impl Router {
     /// The tables that take records from `source_key`.
     pub(crate) fn new(tables: &Tables, source_key: &str) -> Self {
-        let takes = |table: &Table| table.keys.as_ref().is_none_or(|keys| keys.matches(source_key));
+        Self::of(tables, |table| table.keys.as_ref().is_none_or(|keys| keys.matches(source_key)))
+    }
+
+    /// All tables.
+    pub(crate) fn any(tables: &Tables) -> Self {
+        Self::of(tables, |_| true)
+    }
+
+    /// The same for records whose keys are numbered.
+    pub(crate) fn numbered(mut self, keys: &KeyBook) -> Self {
+        self.each_names(&mut |names| names.number(keys));
+        self
+    }
+
+    /// Hands over all names that are looked for in objects.
+    pub(crate) fn each_names(&mut self, each: &mut dyn FnMut(&mut Names)) {
+        each(&mut self.names);
+        let rules = self.candidates.iter_mut().flat_map(|candidate| &mut candidate.rules);
+        rules.for_each(|rule| rule.place.each_names(each));
+    }
+
+    fn of(tables: &Tables, takes: impl Fn(&Table) -> bool) -> Self {
         let mut order: Vec<usize> = (0..tables.as_slice().len())
             .filter(|t| takes(&tables.as_slice()[*t]))
             .collect();
@@ -98,9 +127,12 @@ impl Router {
 }
 
 impl Place {
+    fn each_names(&mut self, each: &mut dyn FnMut(&mut Names)) {
+        self.steps.iter_mut().for_each(|step| each(step.names_mut()));
+    }
+
     /// The value that stands here in the record at node 0.
-    #[inline]
-    pub(crate) fn find(&self, bytes: &[u8], tape: &Tape, slots: &[Slot]) -> Result<Option<u32>, DuplicateKey> {
+    fn find(&self, bytes: &[u8], tape: &Tape, slots: &[Slot]) -> Result<Option<u32>, DuplicateKey> {
         let mut value = slots[self.slot].value()?;
         for step in &self.steps {
             let Some(of) = value else { return Ok(None) };
@@ -108,6 +140,24 @@ impl Place {
         }
         Ok(value)
     }
+}
+
+/// The steps of `path` below its top-level name; `others` are all paths read from the same records.
+fn steps(path: &FieldPath, others: &[&FieldPath]) -> Vec<Token> {
+    let FieldPath::Pointer(tokens) = path else {
+        return Vec::new();
+    };
+    let below = |depth: usize| {
+        others.iter().filter_map(move |other| match other {
+            FieldPath::Pointer(other) if other.len() > depth && other[..depth] == tokens[..depth] => {
+                Some(other[depth].as_str())
+            }
+            _ => None,
+        })
+    };
+    (1..tokens.len())
+        .map(|depth| Token::new(&tokens[depth], below(depth)))
+        .collect()
 }
 
 impl Rule {

@@ -9,6 +9,9 @@
 //! Reading is a strict check of RFC 8259 as well. It accepts exactly what [`crate::source::frame::Framer`] calls a record,
 //! and leaves what is wrong with the rest to it. The nodes are reused from record to record.
 
+use std::sync::Arc;
+
+use super::keys::{Foresight, KeyBook, UNKNOWN};
 use crate::source::frame::plain_text_len;
 
 /// What a value is.
@@ -37,7 +40,7 @@ pub struct Node {
     pub start: u32,
     /// Behind the last byte.
     pub end: u32,
-    /// Index of the node behind this value and all within it.
+    /// Value: index of the node behind it and all within it. Key: its number in the [`KeyBook`], or [`UNKNOWN`].
     pub next: u32,
     /// What it is.
     pub kind: Kind,
@@ -50,6 +53,7 @@ pub struct Node {
 pub struct Tape {
     nodes: Vec<Node>,
     open: Vec<u32>,
+    keys: Foresight,
 }
 
 /// The bytes do not begin with a whole record.
@@ -57,7 +61,13 @@ pub struct Tape {
 pub struct NotARecord;
 
 impl Tape {
+    /// Numbers keys by this book from now on.
+    pub fn know(&mut self, book: &Arc<KeyBook>) {
+        self.keys.know(book);
+    }
+
     /// The node at `index`.
+    #[inline]
     pub fn node(&self, index: u32) -> Node {
         self.nodes[index as usize]
     }
@@ -72,6 +82,7 @@ impl Tape {
             depth_max,
             nodes: &mut self.nodes,
             open: &mut self.open,
+            keys: &mut self.keys,
         }
         .record()
     }
@@ -125,6 +136,7 @@ struct Reader<'a> {
     depth_max: usize,
     nodes: &'a mut Vec<Node>,
     open: &'a mut Vec<u32>,
+    keys: &'a mut Foresight,
 }
 
 impl Reader<'_> {
@@ -198,6 +210,7 @@ impl Reader<'_> {
         }
     }
 
+    #[inline(always)]
     fn push(&mut self, kind: Kind, start: usize, end: usize, special: bool) {
         let next = self.nodes.len() as u32 + 1;
         self.nodes.push(Node {
@@ -236,10 +249,33 @@ impl Reader<'_> {
 
     #[inline(always)]
     fn key(&mut self) -> Result<(), NotARecord> {
+        if let Some((number, len)) = self.keys.next(&self.bytes[self.at..]) {
+            self.push(Kind::Text, self.at + 1, self.at + len - 2, false);
+            self.number_last(number);
+            self.at += len;
+            return Ok(());
+        }
+        self.other_key()
+    }
+
+    fn number_last(&mut self, number: u32) {
+        if let Some(key) = self.nodes.last_mut() {
+            key.next = number;
+        }
+    }
+
+    fn other_key(&mut self) -> Result<(), NotARecord> {
         if self.peek() != b'"' {
             return Err(NotARecord);
         }
+        let start = self.at + 1;
         self.text()?;
+        let special = self.nodes.last().is_some_and(|key| key.special);
+        let number = match special {
+            true => UNKNOWN,
+            false => self.keys.instead(&self.bytes[start..self.at - 1]),
+        };
+        self.number_last(number);
         self.skip_space()?;
         if self.peek() != b':' {
             return Err(NotARecord);

@@ -1,7 +1,7 @@
 //! Fields of a record that its table does not have: counted, refused or kept.
 
 use super::coerce::Reject;
-use super::names::{Slot, Token};
+use super::names::Slot;
 use super::plan::{Partial, TablePlan, UnknownPlan, ValuePlan};
 use super::reader::{Reader, Where};
 use super::rows::TableRows;
@@ -15,7 +15,7 @@ impl Reader {
         &mut self,
         plan: &TablePlan,
         block: &[u8],
-        (others, within): (bool, bool),
+        (others, below, within): (bool, bool, bool),
         rows: &mut TableRows,
     ) -> Result<(), (Reject, Where)> {
         let mut names: Vec<String> = Vec::new();
@@ -40,7 +40,7 @@ impl Reader {
             plan.names
                 .each_other(block, &self.tape, 0, &self.slots, taken, each_other);
         }
-        if !keep {
+        if below && !keep {
             for Partial { slot, below } in &plan.partial {
                 if let Ok(Some(node)) = self.slots[*slot].value() {
                     let below: Vec<&[String]> = below.iter().map(Vec::as_slice).collect();
@@ -51,13 +51,8 @@ impl Reader {
         }
         if within {
             for column in &plan.columns {
-                if let Ok(Some(node)) = column.place.find(block, &self.tape, &self.slots) {
-                    let steps = column.place.steps.iter().map(Token::name);
-                    let path: Vec<_> = std::iter::once(plan.names.name(column.place.slot))
-                        .chain(steps)
-                        .map(String::from_utf8_lossy)
-                        .collect();
-                    unknown_within(&column.value, block, &self.tape, node, &path.join("."), &mut names);
+                if let Ok(Some(node)) = self.slots[column.slot].value() {
+                    unknown_within(&column.value, block, &self.tape, node, &column.path, &mut names);
                 }
             }
         }

@@ -15,6 +15,7 @@ mod peek;
 mod tests;
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -86,8 +87,9 @@ pub(super) fn broken(kind: DamageKind) -> io::Error {
 /// notice damage sooner or later in other chunks.
 struct Stored<R> {
     from: R,
-    chunk: Vec<u8>,
-    at: usize,
+    chunk: Box<[u8]>,
+    /// What of the chunk is still to be taken.
+    left: Range<usize>,
     /// What ended the chunk: its bytes are handed over first.
     failed: Option<io::Error>,
     taken: Arc<AtomicU64>,
@@ -97,8 +99,8 @@ impl<R: Read> Stored<R> {
     fn new(from: R, taken: Arc<AtomicU64>) -> Self {
         Self {
             from,
-            chunk: Vec::new(),
-            at: 0,
+            chunk: vec![0; BUFFER_BYTES].into(),
+            left: 0..0,
             failed: None,
             taken,
         }
@@ -115,30 +117,33 @@ impl<R: Read> Read for Stored<R> {
 
 impl<R: Read> BufRead for Stored<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.at == self.chunk.len() {
+        if self.left.is_empty() {
             if let Some(error) = self.failed.take() {
                 return Err(error);
             }
-            self.chunk.clear();
-            self.at = 0;
-            // Goes on after an interruption: decoders do not expect one.
-            let read = self
-                .from
-                .by_ref()
-                .take(BUFFER_BYTES as u64)
-                .read_to_end(&mut self.chunk);
-            if let Err(error) = read.map_err(|error| io::Error::other(SourceFailed(error))) {
-                if self.chunk.is_empty() {
-                    return Err(error);
+            self.left = 0..0;
+            while self.left.end < self.chunk.len() {
+                match self.from.read(&mut self.chunk[self.left.end..]) {
+                    Ok(0) => break,
+                    Ok(read) => self.left.end += read,
+                    // Decoders do not expect one.
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        let error = io::Error::other(SourceFailed(error));
+                        if self.left.is_empty() {
+                            return Err(error);
+                        }
+                        self.failed = Some(error);
+                        break;
+                    }
                 }
-                self.failed = Some(error);
             }
         }
-        Ok(&self.chunk[self.at..])
+        Ok(&self.chunk[self.left.clone()])
     }
 
     fn consume(&mut self, bytes: usize) {
-        self.at += bytes;
+        self.left.start += bytes;
         self.taken.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 }

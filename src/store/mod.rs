@@ -152,8 +152,9 @@ pub struct Part {
     pub number: u32,
     /// Bytes of this part.
     pub size: u64,
-    /// SHA-256 of this part.
-    pub sha256: Checksum,
+    /// SHA-256 of this part, where the store asks for it at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Checksum>,
     /// The store's tag of this part.
     pub tag: Tag,
 }

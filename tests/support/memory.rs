@@ -232,7 +232,7 @@ impl Store for Memory {
             Ok(Part {
                 number,
                 size: bytes.len() as u64,
-                sha256: Checksum::of(&bytes),
+                sha256: Some(Checksum::of(&bytes)),
                 tag: tag_of(&bytes),
             })
         })

@@ -230,8 +230,8 @@ impl Sink for Hashed {
 /// What S3 keeps of an object uploaded in parts: the hash of their hashes, and their number.
 fn of_parts(parts: &[Part]) -> String {
     let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.sha256.as_bytes());
+    for sha256 in parts.iter().filter_map(|part| part.sha256) {
+        hash.update(sha256.as_bytes());
     }
     format!("{}-{}", base64(hash.finalize()), parts.len())
 }

@@ -144,7 +144,7 @@ impl Object<'_> {
         Ok(Part {
             number,
             size: body.size(),
-            sha256,
+            sha256: Some(sha256),
             tag: self.tag(UPLOAD, sent.e_tag)?,
         })
     }
@@ -157,7 +157,7 @@ impl Object<'_> {
             Ok(CompletedPart::builder()
                 .part_number(self.part_number(COMPLETE, part.number)?)
                 .e_tag(part.tag.as_str())
-                .checksum_sha256(base64(part.sha256.as_bytes()))
+                .set_checksum_sha256(part.sha256.map(|sha256| base64(sha256.as_bytes())))
                 .build())
         });
         let parts = CompletedMultipartUpload::builder()

@@ -352,7 +352,7 @@ impl Store for Direct {
             Ok(store::Part {
                 number,
                 size: bytes.len() as u64,
-                sha256: store::Checksum::of(&bytes),
+                sha256: Some(store::Checksum::of(&bytes)),
                 tag: quoted(&tag),
             })
         })
@@ -369,9 +369,9 @@ impl Store for Direct {
             let claims = parts.iter().map(|part| PartClaim {
                 number: part.number,
                 tag: part.tag.as_str().trim_matches('"').to_owned(),
-                checksum: Some(Checksum {
+                checksum: part.sha256.map(|sum| Checksum {
                     algorithm: Algorithm::Sha256,
-                    value: BASE64_STANDARD.encode(part.sha256.as_bytes()),
+                    value: BASE64_STANDARD.encode(sum.as_bytes()),
                 }),
             });
             let completion = Completion {
@@ -493,8 +493,8 @@ fn bytes_of(body: &Body) -> Result<Bytes, StoreError> {
 /// What S3 keeps of an object uploaded in parts.
 fn of_parts(parts: &[store::Part]) -> String {
     let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.sha256.as_bytes());
+    for sum in parts.iter().filter_map(|part| part.sha256) {
+        hash.update(sum.as_bytes());
     }
     format!("{}-{}", BASE64_STANDARD.encode(hash.finalize()), parts.len())
 }
