@@ -9,11 +9,11 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayData};
 use arrow::buffer::Buffer;
 use criterion::{Criterion, Throughput};
-use sha2::{Digest, Sha256};
 use lakebed::encode::pages::PagePool;
 use lakebed::encode::{BATCH_BYTES, BATCH_ROWS, Batch, FileEncoder, FileFormat, Finished};
 use lakebed::record::{BlockRows, TableRows};
 use lakebed::table::Table;
+use sha2::{Digest, Sha256};
 
 use corpus::{Hours, Layout, Shape};
 
@@ -106,7 +106,9 @@ fn values(data: &ArrayData, out: &mut Vec<Buffer>) {
 
 fn compressed(pages: &[Vec<u8>], out: &mut [u8]) -> usize {
     let mut encoder = snap::raw::Encoder::new();
-    let sizes = pages.iter().map(|page| encoder.compress(page, out).expect("there is room"));
+    let sizes = pages
+        .iter()
+        .map(|page| encoder.compress(page, out).expect("there is room"));
     sizes.sum()
 }
 

@@ -53,5 +53,7 @@ pub mod function;
 
 pub mod emf;
 
+pub mod heap;
+
 mod at_once;
 mod sort;

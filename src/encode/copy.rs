@@ -148,7 +148,8 @@ fn copy_values<T: DataType>(
 ) -> Result<()> {
     let count = |rows: u64| usize::try_from(rows).map_err(|error| ParquetError::External(Box::new(error)));
     let (mut values, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
-    let mut at = 0;
+    let (mut at, mut held) = (0, 0);
+    let last = rows.last().map(|rows| rows.end);
     for wanted in rows {
         let skip = count(wanted.start - at)?;
         if from.skip_records(skip)? < skip {
@@ -156,20 +157,25 @@ fn copy_values<T: DataType>(
         }
         let mut left = count(wanted.end - wanted.start)?;
         while left > 0 {
-            values.clear();
-            definitions.clear();
-            repetitions.clear();
-            let batch = left.min(COPIED_ROWS);
+            let batch = left.min(COPIED_ROWS - held);
             let (read, ..) = from.read_records(batch, Some(&mut definitions), Some(&mut repetitions), &mut values)?;
             if read == 0 {
                 return Err(too_few());
             }
+            left -= read;
+            held += read;
+            // Written in full batches, wherever the rows were: where pages end does not depend on that.
+            if held < COPIED_ROWS && (left > 0 || Some(wanted.end) != last) {
+                continue;
+            }
             prepare(&mut values);
             // A column whose values are never NULL, or never repeated, has no such levels.
-            let definitions = Some(definitions.as_slice()).filter(|levels| !levels.is_empty());
-            let repetitions = Some(repetitions.as_slice()).filter(|levels| !levels.is_empty());
-            to.write_batch(&values, definitions, repetitions)?;
-            left -= read;
+            let levels = [&definitions, &repetitions].map(|levels| Some(levels.as_slice()).filter(|l| !l.is_empty()));
+            to.write_batch(&values, levels[0], levels[1])?;
+            values.clear();
+            definitions.clear();
+            repetitions.clear();
+            held = 0;
         }
         at = wanted.end;
     }

@@ -118,7 +118,10 @@ impl<F: Write + Send + 'static> Filing<F> {
         while state.busy {
             state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let encoder = state.encoder.take().expect("a job ends with the first batch that fails");
+        let encoder = state
+            .encoder
+            .take()
+            .expect("a job ends with the first batch that fails");
         Ok((*encoder, std::mem::take(&mut state.queue)))
     }
 

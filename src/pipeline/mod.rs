@@ -391,7 +391,9 @@ impl InOrder<'_> {
                     return Ok(());
                 };
                 // Where it has panicked, so does the scope.
-                let parsed = oldest.recv().map_err(|_| StageError::Fault("a block was not parsed".into()))?;
+                let parsed = oldest
+                    .recv()
+                    .map_err(|_| StageError::Fault("a block was not parsed".into()))?;
                 self.add(arrived, parsed, spare, &mut idle)?;
             }
         })

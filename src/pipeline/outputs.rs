@@ -169,7 +169,10 @@ impl Sent {
             hash.update(&hashed);
             hash
         });
-        let part = shared.lake.store().upload_part(key, &self.id, number, offset, bytes.clone().into());
+        let part = shared
+            .lake
+            .store()
+            .upload_part(key, &self.id, number, offset, bytes.clone().into());
         let part = part.await;
         self.hash = match hashing.await {
             Ok(hash) => hash,
@@ -332,7 +335,10 @@ impl JobOutputs {
             None => {
                 let bytes = std::mem::take(&mut file.buffer).freeze();
                 let sha256 = Checksum::of(&bytes);
-                (Content::Small(self.spool.keep(bytes).map_err(StageError::Spool)?), sha256)
+                (
+                    Content::Small(self.spool.keep(bytes).map_err(StageError::Spool)?),
+                    sha256,
+                )
             }
         };
         let (key, size) = (file.key.clone(), file.size);

@@ -52,7 +52,8 @@ impl Validity {
         let rows: usize = runs.iter().map(Range::len).sum();
         if !other.flags.is_empty() {
             self.flags.resize(self.len, 1);
-            runs.iter().for_each(|run| self.flags.extend_from_slice(&other.flags[run.clone()]));
+            runs.iter()
+                .for_each(|run| self.flags.extend_from_slice(&other.flags[run.clone()]));
         } else if !self.flags.is_empty() {
             self.flags.resize(self.len + rows, 1);
         }
@@ -167,10 +168,14 @@ pub(crate) fn extend_from_range(to: &mut Vec<u8>, from: &[u8], range: Range<usiz
     const LONGER: usize = 64;
     let len = range.len();
     let rest = &from[range.start..];
-    if len <= SHORT && let Some(piece) = rest.first_chunk::<SHORT>() {
+    if len <= SHORT
+        && let Some(piece) = rest.first_chunk::<SHORT>()
+    {
         to.extend_from_slice(piece);
         to.truncate(to.len() - (SHORT - len));
-    } else if len <= LONGER && let Some(piece) = rest.first_chunk::<LONGER>() {
+    } else if len <= LONGER
+        && let Some(piece) = rest.first_chunk::<LONGER>()
+    {
         to.extend_from_slice(piece);
         to.truncate(to.len() - (LONGER - len));
     } else {
@@ -290,7 +295,9 @@ impl Column {
                 },
             ) => {
                 let before = bytes.len();
-                append_ends(ends, other_ends, runs, before, |range| extend_from_range(bytes, other_bytes, range));
+                append_ends(ends, other_ends, runs, before, |range| {
+                    extend_from_range(bytes, other_bytes, range)
+                });
             }
             (
                 Values::List { ends, element },

@@ -67,7 +67,9 @@ impl KeyBook {
 
     /// The names in the order of their numbers.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
-        self.spelled.iter().map(|spelled| &spelled.text[1..spelled.text.len() - 2])
+        self.spelled
+            .iter()
+            .map(|spelled| &spelled.text[1..spelled.text.len() - 2])
     }
 }
 

@@ -59,9 +59,13 @@ impl RecordPlan {
     pub fn new(tables: Tables, limits: FrameLimits) -> Self {
         let mut plans: Vec<TablePlan> = tables.iter().map(TablePlan::new).collect();
         let mut keys = KeyBook::default();
-        plans.iter_mut().for_each(|plan| plan.each_names(&mut |names| names.enter(&mut keys)));
+        plans
+            .iter_mut()
+            .for_each(|plan| plan.each_names(&mut |names| names.enter(&mut keys)));
         Router::any(&tables).each_names(&mut |names| names.enter(&mut keys));
-        plans.iter_mut().for_each(|plan| plan.each_names(&mut |names| names.number(&keys)));
+        plans
+            .iter_mut()
+            .for_each(|plan| plan.each_names(&mut |names| names.number(&keys)));
         Self {
             tables,
             plans,

@@ -195,7 +195,10 @@ impl TablePlan {
 
 impl Inner {
     fn fill(&self, bytes: &[u8], tape: &Tape, of: Slot, slots: &mut [Slot]) -> bool {
-        match of.value().map(|value| value.map(|value| (value, tape.node(value).kind))) {
+        match of
+            .value()
+            .map(|value| value.map(|value| (value, tape.node(value).kind)))
+        {
             Ok(Some((value, Kind::Object))) => return self.names.fill(bytes, tape, value, slots),
             Ok(Some((value, Kind::Array))) => {
                 for (slot, index) in slots.iter_mut().zip(&self.indices) {
@@ -258,7 +261,10 @@ fn slot_of(names: &[&str], inner: &[Inner], path: &[&str]) -> usize {
     path[1..].iter().fold(top, |of, name| {
         let inner = inner.iter().find(|inner| inner.of == of).expect(LISTED);
         let mut within = 0..inner.names.slots();
-        inner.first + within.find(|place| inner.names.name(*place) == name.as_bytes()).expect(LISTED)
+        inner.first
+            + within
+                .find(|place| inner.names.name(*place) == name.as_bytes())
+                .expect(LISTED)
     })
 }
 

@@ -37,7 +37,9 @@ pub(crate) struct Router {
 impl Router {
     /// The tables that take records from `source_key`.
     pub(crate) fn new(tables: &Tables, source_key: &str) -> Self {
-        Self::of(tables, |table| table.keys.as_ref().is_none_or(|keys| keys.matches(source_key)))
+        Self::of(tables, |table| {
+            table.keys.as_ref().is_none_or(|keys| keys.matches(source_key))
+        })
     }
 
     /// All tables.

@@ -48,6 +48,7 @@ impl From<Failed> for Diagnostic {
 }
 
 fn main() -> ExitCode {
+    lakebed::heap::share();
     log();
     let ended = start().and_then(|(function, service)| {
         let runtime = tokio::runtime::Builder::new_multi_thread()

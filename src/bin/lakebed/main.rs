@@ -95,6 +95,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Refused> {
 }
 
 fn main() -> ExitCode {
+    lakebed::heap::share();
     let result = match Cli::parse().verb {
         Verb::Backfill(args) => backfill::run(args),
         Verb::Invoke(args) => invoke::run(args),
