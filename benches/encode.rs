@@ -3,11 +3,11 @@
 
 mod corpus;
 
+use std::collections::HashSet;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayData};
-use arrow::buffer::Buffer;
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use criterion::{Criterion, Throughput};
 use lakebed::encode::pages::PagePool;
 use lakebed::encode::{BATCH_BYTES, BATCH_ROWS, Batch, FileEncoder, FileFormat, Finished};
@@ -85,23 +85,37 @@ fn batch(rows: &mut TableRows, format: &FileFormat) -> Batch {
 
 const PAGE_BYTES: usize = 128 << 10;
 
-/// The values of all columns as they lie in memory, in pieces of a page.
+/// The values of all columns that get no dictionary, as PLAIN has them, in pieces of a page.
 fn plain_pages(batches: &[Batch]) -> Vec<Vec<u8>> {
-    let arrays = batches.iter().flat_map(|batch| &batch.arrays);
-    let mut buffers = Vec::new();
-    for array in arrays {
-        values(&array.to_data(), &mut buffers);
+    let first = &batches[0].arrays;
+    let mut columns = vec![Vec::new(); first.len()];
+    for batch in batches {
+        for (column, array) in columns.iter_mut().zip(&batch.arrays) {
+            plain(array, column);
+        }
     }
-    let pages = buffers.iter().flat_map(|buffer| buffer.chunks(PAGE_BYTES));
+    let pages = columns.iter().flat_map(|column| column.chunks(PAGE_BYTES));
     pages.map(<[u8]>::to_vec).collect()
 }
 
-/// The last buffer of each leaf: the values, without where each ends.
-fn values(data: &ArrayData, out: &mut Vec<Buffer>) {
-    if data.child_data().is_empty() {
-        out.extend(data.buffers().last().cloned());
+/// Strings with their lengths before them, numbers as they lie in memory; nothing of what repeats itself or is nested.
+fn plain(array: &ArrayRef, out: &mut Vec<u8>) {
+    let data = array.to_data();
+    match (array.as_string_opt::<i32>(), data.buffers()) {
+        (Some(texts), _) if !repeats(texts) => {
+            for text in texts.iter().flatten() {
+                out.extend_from_slice(&(text.len() as u32).to_le_bytes());
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+        (None, [values]) if data.child_data().is_empty() => out.extend_from_slice(values.as_slice()),
+        _ => {}
     }
-    data.child_data().iter().for_each(|child| values(child, out));
+}
+
+fn repeats(texts: &StringArray) -> bool {
+    let distinct: HashSet<&str> = texts.iter().flatten().take(4096).collect();
+    distinct.len() * 2 <= texts.len().min(4096)
 }
 
 fn compressed(pages: &[Vec<u8>], out: &mut [u8]) -> usize {
