@@ -56,7 +56,7 @@ fn batches(table: &Table, format: &FileFormat, blocks: &[BlockRows]) -> Vec<Batc
     for rows in blocks.iter().map(|block| &block.tables[0]) {
         for row in 0..rows.len() {
             for (column, from) in waiting.columns.iter_mut().zip(&rows.columns) {
-                column.append(from, &[row..row + 1]);
+                column.append(from, std::slice::from_ref(&(row..row + 1)));
             }
             waiting.times.push(rows.times[row]);
             bytes += u64::from(rows.weights[row]);

@@ -535,7 +535,8 @@ impl<O: Outputs> Buckets<O> {
     /// Like [`Buckets::append`] where memory for the file is sure to be there.
     fn append_spilled(&mut self, place: usize, rows: &TableRows) -> Result<(), O::Error> {
         let limit = std::mem::replace(&mut self.memory.files, usize::MAX);
-        let result = self.append(place, rows, &[0..rows.len()]);
+        let all = 0..rows.len();
+        let result = self.append(place, rows, std::slice::from_ref(&all));
         self.memory.files = limit;
         result
     }

@@ -61,7 +61,12 @@ struct Shared {
     runtime: Handle,
     /// Uploads that are open, so that all can be thrown away where the job is not published.
     uploads: Mutex<Vec<(LakeKey, UploadId)>>,
+    /// Memory of parts that have been sent, to be used again by whichever file is next.
+    spares: Mutex<Vec<BytesMut>>,
 }
+
+/// Files that are idle hold no memory for parts to come.
+const SPARES_MAX: usize = 2;
 
 /// One output file being written.
 #[derive(Debug)]
@@ -82,8 +87,6 @@ struct Sent {
     parts: Vec<Part>,
     /// Of all parts so far.
     hash: Sha256,
-    /// The last part's memory, to be used again.
-    spare: BytesMut,
 }
 
 impl Write for OutputFile {
@@ -110,16 +113,15 @@ impl OutputFile {
     /// Sends what is in the buffer on its way, when the part before has arrived.
     fn send_part(&mut self) -> Result<(), StoreError> {
         let shared = Arc::clone(&self.shared);
-        let mut sent = match self.sent()? {
+        let sent = match self.sent()? {
             Some(sent) => sent,
             None => Sent {
                 id: shared.start_upload(&self.key)?,
                 parts: Vec::new(),
                 hash: Sha256::new(),
-                spare: BytesMut::new(),
             },
         };
-        let bytes = std::mem::replace(&mut self.buffer, std::mem::take(&mut sent.spare)).freeze();
+        let bytes = std::mem::replace(&mut self.buffer, shared.spare()).freeze();
         let offset = self.size - bytes.len() as u64;
         let key = self.key.clone();
         let runtime = shared.runtime.clone();
@@ -153,6 +155,21 @@ impl Drop for OutputFile {
 }
 
 impl Shared {
+    fn spare(&self) -> BytesMut {
+        let mut spares = self.spares.lock().expect("no panic holds this lock");
+        spares.pop().unwrap_or_default()
+    }
+
+    fn keep_spare(&self, bytes: Bytes) {
+        let mut spares = self.spares.lock().expect("no panic holds this lock");
+        if let Ok(mut spare) = bytes.try_into_mut()
+            && spares.len() < SPARES_MAX
+        {
+            spare.clear();
+            spares.push(spare);
+        }
+    }
+
     fn start_upload(&self, key: &LakeKey) -> Result<UploadId, StoreError> {
         let id = self.runtime.block_on(self.lake.store().start_upload(key))?;
         let mut uploads = self.uploads.lock().expect("no panic holds this lock");
@@ -179,8 +196,7 @@ impl Sent {
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         self.parts.push(part?);
-        self.spare = bytes.try_into_mut().unwrap_or_default();
-        self.spare.clear();
+        shared.keep_spare(bytes);
         Ok(self)
     }
 }
@@ -220,6 +236,7 @@ impl JobOutputs {
                 lake,
                 runtime,
                 uploads: Mutex::default(),
+                spares: Mutex::default(),
             }),
             spool: Spool {
                 memory_max: memory,
