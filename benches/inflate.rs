@@ -54,6 +54,7 @@ fn inflated(stored: &Arc<[u8]>) -> usize {
 }
 
 /// The same by the library alone, into one small buffer.
+#[expect(clippy::disallowed_types, reason = "the one member that was made here")]
 fn only_inflated(stored: &[u8]) -> usize {
     let mut stream = flate2::read::GzDecoder::new(stored);
     let mut buffer = vec![0; 64 << 10];
