@@ -339,7 +339,8 @@ impl<O: Outputs> Buckets<O> {
 
     fn batch_is_full(&mut self, place: usize) -> Result<(), O::Error> {
         let partition = &self.partitions[place];
-        let may_open = partition.spilled.is_empty() && self.files_bytes < self.memory.files;
+        let may_open =
+            partition.spilled.is_empty() && self.files_bytes + (self.queued_bytes as usize) < self.memory.files;
         if partition.file.is_some() || may_open {
             self.encode_waiting(place, false)
         } else {
@@ -402,15 +403,23 @@ impl<O: Outputs> Buckets<O> {
         while self.queued_bytes > self.memory.rows as u64 / 2 || self.encoding.len() > ENCODING_MAX {
             let Some(oldest) = self.encoding.pop_front() else { break };
             self.settle(oldest, 0)?;
+            if self.is_full(oldest) {
+                let left = self.end_part(oldest)?;
+                left.into_iter().try_for_each(|queued| self.queue(oldest, queued))?;
+            }
         }
         Ok(())
+    }
+
+    fn is_full(&self, place: usize) -> bool {
+        self.partitions[place].file.as_ref().is_some_and(Filing::is_full)
     }
 
     /// Hands a batch to the partition's file, in parts where one is full.
     fn queue(&mut self, place: usize, queued: Queued) -> Result<(), O::Error> {
         let mut queue = VecDeque::from([queued]);
         while let Some(next) = queue.pop_front() {
-            if self.partitions[place].file.as_ref().is_some_and(Filing::is_full) {
+            if self.is_full(place) {
                 let mut left = self.end_part(place)?;
                 left.push_back(next);
                 left.append(&mut queue);

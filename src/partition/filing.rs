@@ -145,6 +145,10 @@ impl<F: Write + Send> Drop for Filing<F> {
         while state.busy {
             state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        // Also not by a task that has not begun.
+        let encoder = state.encoder.take();
+        drop(state);
+        drop(encoder);
     }
 }
 

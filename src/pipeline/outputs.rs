@@ -77,6 +77,8 @@ pub(super) struct OutputFile {
     size: u64,
     /// The part on its way, while the next one is filled.
     sending: Option<JoinHandle<Result<Sent, StoreError>>>,
+    /// A part was not sent: nothing more is, whoever still has something to flush.
+    broken: bool,
     shared: Arc<Shared>,
 }
 
@@ -91,6 +93,9 @@ struct Sent {
 
 impl Write for OutputFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.broken {
+            return Err(io::Error::other("a part of this file could not be sent"));
+        }
         self.size += bytes.len() as u64;
         if self.buffer.len() + bytes.len() > self.buffer.capacity().max(SMALL_BYTES) {
             // It will be a part: no more than that, and not grown step by step.
@@ -99,7 +104,9 @@ impl Write for OutputFile {
         }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() as u64 >= UPLOAD_BYTES_MIN {
-            self.send_part().map_err(io::Error::other)?;
+            let sent = self.send_part();
+            self.broken = sent.is_err();
+            sent.map_err(io::Error::other)?;
         }
         Ok(bytes.len())
     }
@@ -328,6 +335,7 @@ impl JobOutputs {
             buffer: BytesMut::new(),
             size: 0,
             sending: None,
+            broken: false,
             shared,
         })
     }

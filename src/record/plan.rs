@@ -84,6 +84,8 @@ pub(crate) struct TablePlan {
     pub unknown: UnknownPlan,
     /// For each name whether a column takes the whole of its value: of the others something is left to keep.
     pub taken_whole: Vec<bool>,
+    /// Only the route reads below some name: what else stands there is not seen while the slots are filled.
+    route_reads_below: bool,
     /// Names that are read through JSON Pointers alone, and what is read below them.
     pub partial: Vec<Partial>,
     /// Bytes that a row of NULLs takes.
@@ -145,9 +147,11 @@ impl TablePlan {
         });
         let froms = table.columns.iter().map(|column| &column.from);
         let taken = |name: &&str| froms.clone().any(|from| of(name, from) && is_whole(&from));
+        let partial: Vec<Partial> = partial.collect();
         Self {
             taken_whole: names.iter().map(taken).collect(),
-            partial: partial.collect(),
+            route_reads_below: partial.iter().any(|of| !inner.iter().any(|inner| inner.of == of.slot)),
+            partial,
             columns: columns.collect(),
             event_time: slot(&names, &inner, &table.event_time.field),
             inner,
@@ -184,7 +188,7 @@ impl TablePlan {
     pub(crate) fn fill(&self, bytes: &[u8], tape: &Tape, slots: &mut Vec<Slot>) -> (bool, bool) {
         slots.resize(self.slots, Slot::Missing);
         let others = self.names.fill(bytes, tape, 0, &mut slots[..self.names.slots()]);
-        let mut below = false;
+        let mut below = self.route_reads_below;
         for inner in &self.inner {
             let (before, mine) = slots.split_at_mut(inner.first);
             below |= inner.fill(bytes, tape, before[inner.of], &mut mine[..inner.names.slots()]);

@@ -50,6 +50,17 @@ fn fields_unknown_below_a_pointer_are_counted_by_their_whole_path() {
 }
 
 #[test]
+fn fields_beside_what_only_the_route_reads_are_unknown_by_their_path() {
+    let schema = "columns: { id: int }\nroute: { /meta/kind: a }\n";
+    let record = r#"{"t":0,"id":1,"meta":{"kind":"a","x":5}}"#;
+    assert_eq!(tally(schema, &[record]).unknown, counts(&[("meta.x", 1)]));
+    let refused = tally(&format!("{schema}unknown_fields: quarantine"), &[record]);
+    assert_eq!(refused, Default::default(), "it has become a row");
+    let clean = r#"{"t":0,"id":1,"meta":{"kind":"a"}}"#;
+    assert_eq!(tally(schema, &[clean]).unknown, counts(&[]));
+}
+
+#[test]
 fn a_hostile_number_of_names_is_counted_as_one() {
     let records: Vec<String> = (0..1100)
         .map(|i| format!("{{\"t\":0,\"f{i:04}\":1,\"g\":1}}"))
