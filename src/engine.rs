@@ -19,8 +19,10 @@ use crate::table::Tables;
 
 /// Memory that the process takes besides rows, pages and files.
 const BASE_BYTES: u64 = 64 << 20;
-/// A job with less than this spills more than it works.
-const JOB_BYTES_MIN: u64 = 32 << 20;
+/// Beside another, a job with less than this spills more than it works, and its parts on their way to S3 are more than its rows.
+const JOB_BYTES_MIN: u64 = 40 << 20;
+/// What the only job has at least.
+const ONLY_JOB_BYTES_MIN: u64 = 32 << 20;
 
 /// Loads into one lake.
 pub struct Engine {
@@ -111,7 +113,7 @@ impl Engine {
             false => Lake::inspect(store, &names).await?,
         };
         let raw = RawObjects::new(s3.map(|s3| Arc::new(S3Objects::new(s3))));
-        let room = settings.memory.saturating_sub(BASE_BYTES).max(JOB_BYTES_MIN);
+        let room = settings.memory.saturating_sub(BASE_BYTES).max(ONLY_JOB_BYTES_MIN);
         let jobs_max = settings
             .jobs
             .unwrap_or_else(|| rayon::current_num_threads().min((room / JOB_BYTES_MIN).max(1) as usize));
