@@ -19,7 +19,7 @@ use crate::table::Tables;
 
 /// Memory that the process takes besides rows, pages and files.
 const BASE_BYTES: u64 = 64 << 20;
-/// Beside another, a job with less than this spills more than it works, and its parts on their way to S3 are more than its rows.
+/// Beside another, a job with less than this spills more than it works.
 const JOB_BYTES_MIN: u64 = 40 << 20;
 /// What the only job has at least.
 const ONLY_JOB_BYTES_MIN: u64 = 32 << 20;

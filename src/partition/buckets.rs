@@ -5,8 +5,8 @@
 //!                                            └─ no room ─> spilled ──when the source has ended──┘
 //! ```
 //!
-//! Batches are encoded beside what goes on here (`filing`), a few ahead. Any number of partitions may be open. Only some have a file being written at a time: one is opened when a batch is full
-//! and there is memory for it. Rows of the others are spilled where they must be, and written when all has been read. What
+//! Batches are encoded beside what goes on here (`filing`), a few ahead. Any number of partitions may be open. Only some have
+//! a file being written at a time: one is opened when a batch is full and there is memory for it. Rows of the others are spilled where they must be, and written when all has been read. What
 //! is in a file depends on the rows in their order alone, since batches are cut by rows and bytes of records.
 
 use std::collections::VecDeque;

@@ -281,6 +281,63 @@ mod tests {
     }
 
     #[test]
+    fn numbers_and_what_was_foreseen_find_the_same_as_bytes() {
+        let all = [
+            "id",
+            "id2",
+            "ID",
+            "a_name_of_16_byte",
+            "a_name_of_16_bytf",
+            "with \"quotes\"",
+            "",
+            "é",
+            "other",
+        ];
+        let mut book = KeyBook::default();
+        let mut names = Names::new(all[..8].iter().copied());
+        let plain = names.clone();
+        names.enter(&mut book);
+        book.add(b"other");
+        names.number(&book);
+        let mut foreseen = Tape::default();
+        foreseen.know(&std::sync::Arc::new(book));
+        // Every key behind every other, so each is foreseen rightly and wrongly; and such as only look like one.
+        let keys = [
+            "id",
+            "id2",
+            "ID",
+            "Id",
+            "iD2",
+            "a_name_of_16_byte",
+            "a_name_of_16_bytf",
+            "A_name_of_16_byte",
+            "",
+            "é",
+            "other",
+            "unknown",
+            r"\u0069d",
+            r#"with \"quotes\""#,
+        ];
+        for first in keys {
+            for (second, third) in keys.iter().flat_map(|second| keys.map(|third| (second, third))) {
+                for colon in [":", " :"] {
+                    let json = format!("{{\"{first}\":1,\"{second}\"{colon}2,\"{third}\":3}}");
+                    let mut tape = Tape::default();
+                    let (mut expected, mut found) = (vec![Slot::Missing; 8], vec![Slot::Missing; 8]);
+                    assert_eq!(
+                        foreseen.read(json.as_bytes(), 0, 9),
+                        tape.read(json.as_bytes(), 0, 9),
+                        "{json}"
+                    );
+                    let others = plain.fill(json.as_bytes(), &tape, 0, &mut expected);
+                    assert_eq!(names.fill(json.as_bytes(), &foreseen, 0, &mut found), others, "{json}");
+                    assert_eq!(found, expected, "{json}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn members_that_no_name_takes_are_handed_over_wherever_they_stand() {
         for (names, json, others) in [
             (&["a", "b"][..], r#"{"a":1,"b":2}"#, &[][..]),
