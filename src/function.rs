@@ -1,16 +1,22 @@
 //! The function: an invocation's payload in, its objects loaded, the answer and the counts out.
 //!
 //! ```text
-//! payload ─door─> objects ─allowed─> names ─find─> versions ─pack─> jobs ─load─> fates ──> answer, metrics
+//! payload ─door─> objects ─allowed─> names ──objects──> fates ──> answer, metrics
+//!        ├─order─> backfill, sweep, reconcile ──> report            └ all within the deadline
+//!        └─firehose─> records ──> records
 //! ```
 //!
 //! What asks for other work than objects is followed in `orders`. One is made for a process and answers one invocation after another. Logs names and counts, never what is in records.
 
+mod backfill;
+mod deadline;
+mod objects;
 mod orders;
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -18,24 +24,27 @@ use tracing::{error, info, warn};
 
 use crate::door::{
     Allowed, AllowedError, AnswerError, Call, DoorError, Failure, Fate, Fates, NotAllowed, Order, OrderError, Tally,
-    Wanted,
 };
 use crate::emf::{Invocation, TableMetrics};
 use crate::engine::{Engine, EngineConfig, EngineError};
-use crate::job::identity::SourceName;
 use crate::job::sweep::SweepError;
-use crate::load::{Became, RunOptions, chain};
+use crate::load::chain;
 use crate::pipeline::Progress;
 use crate::place::Place;
 use crate::reconcile::ReconcileError;
 use crate::report::{Summary, TableSummary};
 use crate::s3::{LocationError, S3};
 use crate::settings::Settings;
-use crate::source::listing::{Source, pack};
+use crate::store::StoreError;
 use crate::table::Tables;
+use deadline::{Deadline, Ended};
+use objects::Objects;
 
 /// What the function's metrics and its summary call what it does.
 const VERB: &str = "invoke";
+
+/// How S3 is reached by the first invocation that needs it, for buckets of this account.
+pub type Connect = fn(Option<String>) -> Pin<Box<dyn Future<Output = S3> + Send>>;
 
 /// Answers invocations.
 pub struct Function {
@@ -43,10 +52,19 @@ pub struct Function {
     tables: Tables,
     lake: Place,
     allowed: Allowed,
+    connect: Connect,
     s3: OnceCell<S3>,
+    works: Mutex<Arc<Works>>,
+    cold: AtomicBool,
+}
+
+/// What invocations work with, one after another. One that had to leave its work leaves this too, with `progress.stop` set.
+struct Works {
+    /// Where the lake is, for errors.
+    place: String,
+    progress: Arc<Progress>,
     /// Made by the first invocation that needs it; tried again by the next where that failed.
     engine: OnceCell<Engine>,
-    cold: AtomicBool,
 }
 
 /// The function cannot start with these settings.
@@ -94,6 +112,23 @@ pub enum HandleError {
         /// Why.
         source: ReconcileError,
     },
+    /// Raw objects cannot be listed.
+    #[error("list {place}: {}", chain(.source))]
+    List {
+        /// Where they are.
+        place: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// The time of the function was up.
+    #[error(
+        "{verb} did not come to its end in the time that the function has; what is done is whole: give it more time, name \
+         fewer objects, or use `lakebed {verb}`"
+    )]
+    OutOfTime {
+        /// The order.
+        verb: &'static str,
+    },
     /// Some of an order was not done, and may be when it is given again.
     #[error("{verb} is not finished, call it again: {named}")]
     Unfinished {
@@ -132,15 +167,22 @@ impl Function {
         let lake = Place::parse(settings.lake.as_deref().ok_or(StartError::NoLake)?)?;
         let raw = settings.raw.clone().ok_or(StartError::NoRaw)?;
         let allowed = Allowed::new(raw, lake.s3().cloned())?;
+        let works = Mutex::new(Arc::new(Works::new(&lake)));
         Ok(Self {
             settings,
             tables,
             lake,
             allowed,
+            connect: |owner| Box::pin(S3::in_lambda(owner)),
             s3: OnceCell::new(),
-            engine: OnceCell::new(),
+            works,
             cold: AtomicBool::new(true),
         })
+    }
+
+    /// Reaches S3 as this process does, which is not in Lambda.
+    pub fn connecting(self, connect: Connect) -> Self {
+        Self { connect, ..self }
     }
 
     /// Reaches S3 this way, instead of as the environment says.
@@ -149,15 +191,29 @@ impl Function {
         self
     }
 
-    /// Answers one invocation. It ends only when all that was begun has ended.
+    /// Answers one invocation, however long it takes. It ends only when all that was begun has ended.
     pub async fn handle(&self, payload: &Value, request_id: &str) -> Handled {
+        self.handle_within(payload, request_id, None).await
+    }
+
+    /// Answers one invocation in the time that is left until the function is killed. What is not done by then is given back
+    /// to the caller, and nothing is half done. None, or nothing left: not known.
+    pub async fn handle_within(&self, payload: &Value, request_id: &str, left: Option<Duration>) -> Handled {
+        let deadline = Deadline::after(left);
         let mut metrics = Invocation {
             request_id: request_id.to_owned(),
             cold_start: self.cold.swap(false, Ordering::Relaxed),
             ..Invocation::default()
         };
         let mut troubles = Vec::new();
-        let answer = self.answer(payload, &mut metrics, &mut troubles).await;
+        let works = self.works();
+        let answer = self
+            .answer(payload, &deadline, &works, &mut metrics, &mut troubles)
+            .await;
+        if works.progress.stop.load(Ordering::Relaxed) {
+            // Work may have been left: it ends by itself, as it was told to, and the next invocation has other.
+            *self.lock_works() = Arc::new(Works::new(&self.lake));
+        }
         if let Err(error) = &answer {
             error!(function_request_id = request_id, "{error}");
         }
@@ -171,31 +227,65 @@ impl Function {
     async fn answer(
         &self,
         payload: &Value,
+        deadline: &Deadline,
+        works: &Arc<Works>,
         metrics: &mut Invocation,
         troubles: &mut Vec<String>,
     ) -> Result<Value, HandleError> {
         if let Some(order) = Order::read(payload) {
             // Boxed: it is as large as all of what follows, and rare.
-            return Box::pin(self.follow(order?, metrics, troubles)).await;
+            return Box::pin(self.follow(order?, deadline, works, metrics, troubles)).await;
         }
         let call = Call::read(payload)?;
         let id = metrics.request_id.clone();
         tell_asks(&call, &id, troubles);
         let mut fates = Fates::new();
-        let mut wanted = HashMap::new();
+        let mut wanted = Vec::new();
         for one in call.wanted() {
             match self.allowed.admit(one) {
-                Ok(()) => {
-                    wanted.insert(SourceName::in_bucket(&one.bucket, &one.key), one.clone());
-                }
-                Err(fate) => {
-                    fates.insert(one.clone(), fate);
-                }
+                Ok(()) => wanted.push(one.clone()),
+                Err(fate) => drop(fates.insert(one.clone(), fate)),
             }
         }
         if !wanted.is_empty() {
-            let engine = self.engine().await?;
-            let summary = self.load(engine, wanted, &mut fates).await;
+            let mut summary = Summary::new(VERB, self.lake.to_string());
+            let objects = Objects {
+                call: &call,
+                allowed: &self.allowed,
+                deadline,
+                memory_mib: self.memory_mib(),
+                job_bytes: self.settings.job_bytes,
+            };
+            let all = wanted.clone();
+            let read_before = works.progress.bytes.load(Ordering::Relaxed);
+            let work = async {
+                if call.wish().dry_run {
+                    let engine = self.open(works, false).await?;
+                    return objects.load(works, &engine, all, &mut summary, &mut fates).await;
+                }
+                let engine = self.engine(works).await?;
+                objects.load(works, engine, all, &mut summary, &mut fates).await
+            };
+            match deadline.watch(&works.progress.stop, work).await {
+                Ended::Done(Ok(())) => {}
+                Ended::Done(Err(error)) | Ended::Stopped(Err(error)) if !call.has_results() => return Err(error),
+                Ended::Done(Err(error)) | Ended::Stopped(Err(error)) => {
+                    let failed = Failure::new("Lake", error.to_string(), error.is_transient());
+                    for wanted in &wanted {
+                        fates
+                            .entry(wanted.clone())
+                            .or_insert_with(|| Fate::Failed(failed.clone()));
+                    }
+                }
+                Ended::Stopped(Ok(())) | Ended::Left => {
+                    let failed = out_of_time(deadline, works.progress.bytes.load(Ordering::Relaxed) - read_before);
+                    for wanted in &wanted {
+                        fates
+                            .entry(wanted.clone())
+                            .or_insert_with(|| Fate::Failed(failed.clone()));
+                    }
+                }
+            }
             count(&summary, metrics);
         }
         for (wanted, fate) in &fates {
@@ -204,11 +294,12 @@ impl Function {
                     warn!(function_request_id = id, object = %wanted, "skipped: {why}");
                     troubles.push(format!("{wanted} skipped: {why}"));
                 }
-                Fate::Failed(Failure { code, message }) => {
+                Fate::Failed(Failure { code, message, .. }) => {
                     error!(function_request_id = id, object = %wanted, code, "failed: {message}");
                     troubles.push(format!("{wanted} failed, {code}: {message}"));
                 }
-                Fate::Loaded | Fate::Already => {}
+                Fate::LeftOut { why } => info!(function_request_id = id, object = %wanted, "left out: {why}"),
+                Fate::Loaded(_) | Fate::Already => {}
             }
         }
         let tally = Tally::of(&call, &fates);
@@ -223,6 +314,7 @@ impl Function {
             loaded = tally.loaded,
             already = tally.already,
             skipped = tally.skipped,
+            left_out = tally.left_out,
             failed = tally.failed,
             damaged = metrics.objects_damaged,
             records = metrics.records,
@@ -235,75 +327,82 @@ impl Function {
 
     async fn s3(&self) -> &S3 {
         self.s3
-            .get_or_init(|| S3::connect(self.settings.expected_owner.clone()))
+            .get_or_init(|| (self.connect)(self.settings.expected_owner.clone()))
             .await
     }
 
-    async fn engine(&self) -> Result<&Engine, HandleError> {
-        let open = async || {
-            let s3 = self.s3().await;
-            Engine::open(EngineConfig {
-                settings: &self.settings,
-                tables: &self.tables,
-                lake: &self.lake,
-                s3: Some(s3.clone()),
-                arrival_s: None,
-                unwraps: false,
-                writes: true,
-                progress: Arc::new(Progress::default()),
-            })
-            .await
-        };
-        self.engine
-            .get_or_try_init(open)
-            .await
-            .map_err(|source| HandleError::Lake {
-                place: self.lake.to_string(),
-                source,
-            })
+    fn lock_works(&self) -> std::sync::MutexGuard<'_, Arc<Works>> {
+        self.works.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Loads what is wanted, and says what became of each.
-    async fn load(&self, engine: &Engine, wanted: HashMap<SourceName, Wanted>, fates: &mut Fates) -> Summary {
-        let mut summary = Summary::new(VERB, self.lake.to_string());
-        let (sources, failed) = engine.loader.find(wanted.keys().cloned().collect()).await;
-        let (folders, sources): (Vec<_>, Vec<_>) = sources.into_iter().partition(Source::is_folder);
-        let mut tell = |name: &SourceName, fate: Fate| {
-            fates.extend(wanted.get(name).map(|wanted| (wanted.clone(), fate)));
-        };
-        for folder in folders {
-            let why = "it is the empty object that stands for a folder".to_owned();
-            tell(&folder.name, Fate::Skipped { why });
-        }
-        for (name, failed) in failed {
-            tell(&name, Became::Failed(failed).into());
-        }
-        let jobs = pack(sources, self.settings.job_bytes);
-        let options = RunOptions {
-            jobs_max: engine.jobs_max,
-            reload: false,
-        };
-        engine
-            .loader
-            .run(jobs, options, &mut summary, &mut |name, became| {
-                tell(name, became.into())
-            })
-            .await;
-        if let Some(s3) = engine.raw.s3() {
-            s3.forget();
-        }
-        summary
+    fn works(&self) -> Arc<Works> {
+        Arc::clone(&self.lock_works())
+    }
+
+    /// What the function has in all: three quarters of it are for rows and files.
+    fn memory_mib(&self) -> u64 {
+        (self.settings.memory / 3 * 4) >> 20
+    }
+
+    async fn engine<'a>(&self, works: &'a Works) -> Result<&'a Engine, HandleError> {
+        works.engine.get_or_try_init(|| self.open(works, true)).await
+    }
+
+    /// Opens the lake; makes it where there is none, if it may be written to.
+    async fn open(&self, works: &Works, writes: bool) -> Result<Engine, HandleError> {
+        let engine = Engine::open(EngineConfig {
+            settings: &self.settings,
+            tables: &self.tables,
+            lake: &self.lake,
+            s3: Some(self.s3().await.clone()),
+            arrival_s: None,
+            unwraps: false,
+            writes,
+            progress: Arc::clone(&works.progress),
+        });
+        engine.await.map_err(|source| works.lake_error(source))
     }
 }
 
-impl From<Became> for Fate {
-    fn from(became: Became) -> Self {
-        match became {
-            Became::Loaded => Self::Loaded,
-            Became::Already => Self::Already,
-            Became::Failed(failed) => Self::Failed(Failure::new(failed.code, failed.message)),
+impl Works {
+    fn new(lake: &Place) -> Self {
+        Self {
+            place: lake.to_string(),
+            progress: Arc::default(),
+            engine: OnceCell::new(),
         }
     }
+
+    fn lake_error(&self, source: EngineError) -> HandleError {
+        HandleError::Lake {
+            place: self.place.clone(),
+            source,
+        }
+    }
+}
+
+impl HandleError {
+    /// Whether the same call may succeed later, with nothing changed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Lake { source, .. } => source.is_transient(),
+            Self::Sweep { source, .. } => source.is_transient(),
+            Self::Reconcile { source, .. } => source.is_transient(),
+            Self::List { source, .. } => source.is_transient(),
+            Self::OutOfTime { .. } | Self::Unfinished { .. } | Self::Answer(_) => true,
+            Self::Door(_) | Self::Order(_) | Self::NotAllowed(_) => false,
+        }
+    }
+}
+
+/// What is said of an object that was not come to.
+fn out_of_time(deadline: &Deadline, read: u64) -> Failure {
+    let message = format!(
+        "it was not done in the time that the function has; {read} bytes of raw objects were read in {} s: try again, and \
+         if that does not help, give the function more time or memory, or load the object with `lakebed backfill`",
+        deadline.spent_s().unwrap_or_default(),
+    );
+    Failure::new("Source.Unfinished", message, true)
 }
 
 /// What a call asks for besides objects.

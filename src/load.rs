@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::Deserialize as _;
 use tokio::task::JoinSet;
 
 pub use replay::ReplayOptions;
@@ -30,7 +31,7 @@ use crate::job::stage::{Job, JobSource, PreparedJob};
 use crate::job::{Answer, LakeError, Rounds, publish};
 use crate::pipeline::{Progress, StageError, Staged, Stager};
 use crate::record::RecordPlan;
-use crate::report::{Failed, Summary};
+use crate::report::{Failed, JobReport, RecordCounts, Summary};
 use crate::settings::Settings;
 use crate::source::listing::Source;
 use crate::source::raw::{RawObjects, ReadError};
@@ -105,8 +106,8 @@ enum Ask {
 /// What became of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Became {
-    /// Its rows and rejects are in the lake now.
-    Loaded,
+    /// Its rows and rejects are in the lake now; with their counts, unless they were told before.
+    Loaded(Option<RecordCounts>),
     /// They were before.
     Already,
     /// They are not.
@@ -588,7 +589,10 @@ fn add(summary: &mut Summary, loaded: Loaded, tell: &mut (dyn FnMut(&SourceName,
         failed,
     } = loaded;
     summary.sources.done += done.len() as u64;
-    done.iter().for_each(|name| tell(name, Became::Loaded));
+    let counts: HashMap<_, _> = outcomes.iter().flat_map(counts_of).collect();
+    for name in &done {
+        tell(name, Became::Loaded(counts.get(name).copied()));
+    }
     summary.sources.already += already.len() as u64;
     already.iter().for_each(|name| tell(name, Became::Already));
     for (name, failed) in failed {
@@ -605,6 +609,14 @@ fn add(summary: &mut Summary, loaded: Loaded, tell: &mut (dyn FnMut(&SourceName,
             });
         }
     }
+}
+
+/// What became of the records of each source.
+fn counts_of(outcome: &Outcome) -> Vec<(&SourceName, RecordCounts)> {
+    let reports = JobReport::deserialize(&outcome.counts).map(|report| report.sources);
+    let reports = reports.unwrap_or_default();
+    let names = outcome.sources.iter().map(|source| &source.name);
+    names.zip(reports.into_iter().map(|report| report.records)).collect()
 }
 
 /// An error with all that it says of its causes, each once.

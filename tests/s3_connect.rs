@@ -12,13 +12,17 @@ use support::s3::{Effect, Fault, Model, Server};
 /// Set where this test binary is run by itself: an environment belongs to a whole process.
 const CHILD: &str = "S3_CONNECT_CHILD";
 
+/// Its value where only what Lambda sets is read.
+const IN_LAMBDA: &str = "in Lambda";
+
 /// What the child does: one request by the environment it is given. Prints how that ended.
 #[tokio::test]
 async fn child() {
-    if std::env::var_os(CHILD).is_none() {
-        return;
-    }
-    let s3 = S3::connect(None).await;
+    let s3 = match std::env::var(CHILD).as_deref() {
+        Ok(IN_LAMBDA) => S3::in_lambda(None).await,
+        Ok(_) => S3::connect(None).await,
+        Err(_) => return,
+    };
     let region = s3.client().config().region().map(ToString::to_string);
     let ended = match s3.client().list_objects_v2().bucket("lake").send().await {
         Ok(_) => "ok".to_owned(),
@@ -32,9 +36,13 @@ async fn child() {
 
 /// Runs the child with nothing of AWS in its environment but this.
 fn child_with(environment: &[(&str, &str)]) -> String {
+    child_as("anywhere", environment)
+}
+
+fn child_as(place: &str, environment: &[(&str, &str)]) -> String {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "child", "--nocapture"]).env_clear();
-    command.env(CHILD, "1").env("HOME", "/nonexistent");
+    command.env(CHILD, place).env("HOME", "/nonexistent");
     command.env("AWS_EC2_METADATA_DISABLED", "true");
     let output = command.envs(environment.iter().copied()).output().unwrap();
     String::from_utf8(output.stderr).unwrap()
@@ -96,6 +104,48 @@ fn a_request_is_tried_five_times() {
         .collect();
     assert!(child_with(&names).contains("ok"));
     assert_eq!(server.log().len(), 5);
+}
+
+#[test]
+fn in_lambda_variables_say_it_all() {
+    let server = server();
+    server.inject(Fault::on_any(Effect::INTERNAL_ERROR));
+    let environment = server.environment();
+    let names: Vec<_> = environment
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let mut wrong = names.clone();
+    wrong[0].1 = "http://127.0.0.1:1";
+    let of_s3 = [&wrong[..], &[("AWS_ENDPOINT_URL_S3", names[0].1)]].concat();
+    for (more, attempts) in [
+        (&names[..], 5),
+        (&of_s3[..], 5),
+        (&[("AWS_MAX_ATTEMPTS", "2")][..], 2),
+        (&[("AWS_REGION", "eu-west-1")][..], 5),
+    ] {
+        server.clear_log();
+        let told = child_as(IN_LAMBDA, &[&names[..], more].concat());
+        assert_eq!(server.log().len(), attempts, "{more:?}: {told}");
+        assert!(server.log().iter().all(|entry| entry.bucket == "lake"));
+        let region = more.iter().rev().find(|(name, _)| *name == "AWS_REGION");
+        let region = region.map_or("us-east-1", |(_, value)| value);
+        assert!(told.contains(&format!("region {region}")), "{told}");
+    }
+    // Profiles are not looked at, and no metadata service is asked.
+    let told = child_as(IN_LAMBDA, &[("AWS_PROFILE", "lake"), ("AWS_ENDPOINT_URL", names[0].1)]);
+    assert!(told.contains("no AWS credentials were found"), "{told}");
+    let ignored = [
+        &names[..],
+        &[
+            ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"),
+            ("AWS_MAX_ATTEMPTS", "1"),
+        ],
+    ]
+    .concat();
+    server.clear_log();
+    child_as(IN_LAMBDA, &ignored);
+    assert_eq!(server.log().len(), 0);
 }
 
 #[test]

@@ -138,6 +138,7 @@ impl Allowed {
                 "it is below no raw prefix ({}); add its prefix to LAKEBED_RAW, or narrow the notification",
                 self.raw
             ),
+            false,
         )))
     }
 }
@@ -259,7 +260,7 @@ mod tests {
                     assert_eq!("skipped", expected, "{wanted}");
                     assert!(why.contains("s3://one/lake"), "{why}");
                 }
-                Err(Fate::Failed(Failure { code, message })) => {
+                Err(Fate::Failed(Failure { code, message, .. })) => {
                     assert_eq!("failed", expected, "{wanted}");
                     assert_eq!(code, "Source.NotAllowed");
                     assert_eq!(

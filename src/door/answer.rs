@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Ask, Call, Wanted};
+use crate::report::RecordCounts;
 
 /// Failures named one by one in an error; callers keep about the first thousand bytes of it.
 const NAMED_MAX: usize = 3;
@@ -14,13 +15,18 @@ const NAMED_MAX: usize = 3;
 /// What became of a wanted object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// Loaded now, as far as it could be read.
-    Loaded,
+    /// Loaded now, as far as it could be read; with its counts, where they are known.
+    Loaded(Option<RecordCounts>),
     /// Loaded before, in this version.
     Already,
     /// Rightly left alone, and trying again would never help.
     Skipped {
         /// In words, for a warning.
+        why: String,
+    },
+    /// Left alone because the caller wants it so.
+    LeftOut {
+        /// In words.
         why: String,
     },
     /// Not loaded.
@@ -34,14 +40,17 @@ pub struct Failure {
     pub code: String,
     /// In words.
     pub message: String,
+    /// Whether trying again may help, with nothing changed.
+    pub transient: bool,
 }
 
 impl Failure {
     /// From its parts.
-    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn new(code: impl Into<String>, message: impl Into<String>, transient: bool) -> Self {
         Self {
             code: code.into(),
             message: message.into(),
+            transient,
         }
     }
 }
@@ -52,16 +61,51 @@ pub type Fates = BTreeMap<Wanted, Fate>;
 /// Why the object is not loaded, if it is not.
 pub(super) fn failure(fates: &Fates, wanted: &Wanted) -> Option<Failure> {
     match fates.get(wanted) {
-        Some(Fate::Loaded | Fate::Already | Fate::Skipped { .. }) => None,
+        Some(Fate::Loaded(_) | Fate::Already | Fate::Skipped { .. } | Fate::LeftOut { .. }) => None,
         Some(Fate::Failed(failure)) => Some(failure.clone()),
-        None => Some(Failure::new("Source.Unfinished", "it was not come to; try again")),
+        None => Some(Failure::new("Source.Unfinished", "it was not come to; try again", true)),
     }
+}
+
+/// What S3 Batch Operations hear of a task: its code, and in words.
+pub(super) fn of_task(ask: &Ask, fates: &Fates) -> (&'static str, String) {
+    let said = |all: Vec<String>| all.join("; ");
+    if !ask.unreadable.is_empty() {
+        return (
+            "PermanentFailure",
+            said(ask.unreadable.iter().map(ToString::to_string).collect()),
+        );
+    }
+    let failures: Vec<Failure> = ask.wanted.iter().filter_map(|wanted| failure(fates, wanted)).collect();
+    if !failures.is_empty() {
+        let code = match failures.iter().all(|failure| failure.transient) {
+            true => "TemporaryFailure",
+            false => "PermanentFailure",
+        };
+        let words = failures
+            .iter()
+            .map(|Failure { code, message, .. }| format!("{code}: {message}"));
+        return (code, said(words.collect()));
+    }
+    let fates = ask.wanted.iter().filter_map(|wanted| fates.get(wanted));
+    let words = fates.map(|fate| match fate {
+        Fate::Loaded(Some(counts)) => format!(
+            "records={} rows={} quarantined={} added={} dropped={}",
+            counts.read, counts.rows, counts.quarantined, counts.added, counts.dropped
+        ),
+        Fate::Loaded(None) => "loaded".to_owned(),
+        Fate::Already => "loaded before".to_owned(),
+        Fate::Skipped { why } => format!("skipped: {why}"),
+        Fate::LeftOut { why } => format!("left out: {why}"),
+        Fate::Failed(_) => unreachable!("none failed"),
+    });
+    ("Succeeded", said(words.collect()))
 }
 
 /// A call in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// Distinct objects that were wanted: the sum of the next four.
+    /// Distinct objects that were wanted: the sum of the next five.
     pub objects: u64,
     /// Loaded now.
     pub loaded: u64,
@@ -69,6 +113,9 @@ pub struct Tally {
     pub already: u64,
     /// Rightly left alone.
     pub skipped: u64,
+    /// Left alone because the caller wants it so.
+    #[serde(skip_serializing_if = "is_none")]
+    pub left_out: u64,
     /// Not loaded.
     pub failed: u64,
     /// Messages and records that could not be read.
@@ -86,15 +133,17 @@ impl Tally {
         for wanted in call.wanted() {
             tally.objects += 1;
             match fates.get(wanted) {
-                Some(Fate::Loaded) => tally.loaded += 1,
+                Some(Fate::Loaded(_)) => tally.loaded += 1,
                 Some(Fate::Already) => tally.already += 1,
                 Some(Fate::Skipped { .. }) => tally.skipped += 1,
+                Some(Fate::LeftOut { .. }) => tally.left_out += 1,
                 Some(Fate::Failed(_)) | None => tally.failed += 1,
             }
         }
         for Ask {
             id: _,
             wanted: _,
+            otherwise: _,
             ignored,
             is_test,
             unreadable,
@@ -116,12 +165,16 @@ impl From<Tally> for Value {
     }
 }
 
+fn is_none(number: &u64) -> bool {
+    *number == 0
+}
+
 /// A call that has to come again as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnswerError {
-    /// A notification of which something was not done.
+    /// A call of which something was not done.
     #[error("{0}")]
-    Notification(Troubles),
+    Objects(Troubles),
     /// A batch in which the messages that failed cannot be named.
     #[error("{failed} of {messages} messages failed, and {why}, so all of them come again: {troubles}")]
     Batch {
@@ -149,7 +202,7 @@ impl Troubles {
     pub fn of(call: &Call, fates: &Fates) -> Self {
         let wanted = call.wanted();
         let failed = wanted.iter().filter_map(|wanted| {
-            let Failure { code, message } = failure(fates, wanted)?;
+            let Failure { code, message, .. } = failure(fates, wanted)?;
             Some(format!("{wanted} ({code}: {message})"))
         });
         let unreadable = call
@@ -208,7 +261,7 @@ mod tests {
         let call = Call::read(&created(&["a", "b", "c", "a"])).unwrap();
         let skipped = Fate::Skipped { why: "ours".into() };
         assert_eq!(
-            call.answer(&fates(&call, &[Fate::Loaded, Fate::Already, skipped]), false)
+            call.answer(&fates(&call, &[Fate::Loaded(None), Fate::Already, skipped]), false)
                 .unwrap(),
             json!({"objects": 3, "loaded": 1, "already": 1, "skipped": 1, "failed": 0, "unreadable": 0, "test_events": 0,
                 "ignored": {}})
@@ -217,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_notification_of_which_something_failed_is_an_error_that_names_it() {
-        let failed = || Fate::Failed(Failure::new("Source.Missing", "it is gone"));
+        let failed = || Fate::Failed(Failure::new("Source.Missing", "it is gone", false));
         for (keys, of_each, expected) in [
             (
                 vec!["a"],
@@ -226,7 +279,7 @@ mod tests {
             ),
             (
                 vec!["a", "b%0A"],
-                vec![Fate::Loaded],
+                vec![Fate::Loaded(None)],
                 "1 of 2 objects failed: s3://raw/b\\n (Source.Unfinished: it was not come to; try again)",
             ),
             (

@@ -10,8 +10,6 @@
 //!
 //! Only the bucket and the key must be there: other senders than S3 leave out much of the rest.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::answer::{AnswerError, Fates, Tally, Troubles};
@@ -23,7 +21,7 @@ use crate::s3::decode_key;
 pub(super) const DOOR: Door = Door {
     name: "notification",
     shape: "an S3 event notification (\"Records\" with \"s3\")",
-    read: |payload| is_notification(payload).then(|| vec![read(payload)]),
+    read: |payload| is_notification(payload).then(|| Call::of(&DOOR, vec![read("payload", payload)])),
     answer,
 };
 
@@ -46,29 +44,25 @@ fn is_test(payload: &Value) -> bool {
     payload.get("Records").is_none() && payload.get("Event").and_then(Value::as_str) == Some(TEST_EVENT)
 }
 
-/// What a notification asks for.
-pub(super) fn read(notification: &Value) -> Ask {
+/// What a notification asks for. `part` is the name of what holds it, for errors.
+pub(super) fn read(part: &'static str, notification: &Value) -> Ask {
     let mut ask = Ask::default();
     let Some(Value::Array(records)) = notification.get("Records") else {
         ask.is_test = is_test(notification);
         if !ask.is_test {
             let seen = keys_of(notification);
-            ask.unreadable.push(Unreadable::Shape { seen });
+            ask.unreadable.push(Unreadable::Shape { part, seen });
         }
         return ask;
     };
-    let mut seen = BTreeSet::new();
     for (record, number) in records.iter().zip(1..) {
         match read_record(record) {
-            Ok(Record::Created(wanted)) => {
-                if seen.insert(wanted.clone()) {
-                    ask.wanted.push(wanted);
-                }
-            }
+            Ok(Record::Created(wanted)) => ask.wanted.push(wanted),
             Ok(Record::Ignored(name)) => ask.ignore(name),
             Err(fault) => ask.unreadable.push(Unreadable::Record { number, fault }),
         }
     }
+    ask.settle();
     ask
 }
 
@@ -88,7 +82,8 @@ fn read_record(record: &Value) -> Result<Record<'_>, RecordFault> {
     if let Some(name) = optional(name)?
         && !is_created(name)
     {
-        return if is_name(name) {
+        let is_usual = |c: u8| c.is_ascii_alphanumeric() || c == b':';
+        return if is_name_of(name, is_usual) {
             Ok(Record::Ignored(name))
         } else {
             Err(RecordFault::EventName)
@@ -134,12 +129,11 @@ fn is_created(name: &str) -> bool {
 }
 
 /// What is no name of an event is not passed over as one of another event.
-fn is_name(name: &str) -> bool {
-    let usual = |c: u8| c.is_ascii_alphanumeric() || c == b':';
-    (1..=EVENT_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(usual)
+pub(super) fn is_name_of(name: &str, is_usual: impl Fn(u8) -> bool) -> bool {
+    (1..=EVENT_NAME_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_usual)
 }
 
-fn text<'a>(record: &'a Value, field: &'static str, path: &[&str]) -> Result<&'a str, RecordFault> {
+pub(super) fn text<'a>(record: &'a Value, field: &'static str, path: &[&str]) -> Result<&'a str, RecordFault> {
     match path.iter().try_fold(record, |value, name| value.get(name)) {
         None | Some(Value::Null) => Err(RecordFault::Missing { field }),
         Some(Value::String(text)) => Ok(text),
@@ -159,7 +153,7 @@ fn optional(found: Result<&str, RecordFault>) -> Result<Option<&str>, RecordFaul
 }
 
 impl Ask {
-    fn ignore(&mut self, name: &str) {
+    pub(super) fn ignore(&mut self, name: &str) {
         let room = self.ignored.contains_key(name) || self.ignored.len() < IGNORED_NAMES_MAX;
         let name = if room { name } else { OTHER };
         *self.ignored.entry(name.to_owned()).or_default() += 1;
@@ -170,7 +164,7 @@ fn answer(call: &Call, fates: &Fates, _partial_batch: bool) -> Result<Value, Ans
     if call.asks.iter().all(|ask| ask.succeeded(fates)) {
         return Ok(Tally::of(call, fates).into());
     }
-    Err(AnswerError::Notification(Troubles::of(call, fates)))
+    Err(AnswerError::Objects(Troubles::of(call, fates)))
 }
 
 #[cfg(test)]
@@ -185,7 +179,7 @@ mod tests {
 
     /// What a notification with this one record asks for.
     fn ask(record: &Value) -> Ask {
-        read(&json!({"Records": [record]}))
+        read("payload", &json!({"Records": [record]}))
     }
 
     fn fault(record: &Value) -> String {
@@ -322,13 +316,16 @@ mod tests {
 
     #[test]
     fn one_record_that_cannot_be_read_leaves_the_others_wanted() {
-        let ask = read(&json!({"Records": [
-            record("ObjectCreated:Put", "a"),
-            {"s3": {"object": {"key": "lost"}}},
-            record("ObjectRemoved:Delete", "gone"),
-            record("ObjectCreated:Copy", "b"),
-            record("ObjectCreated:Put", "a"),
-        ]}));
+        let ask = read(
+            "payload",
+            &json!({"Records": [
+                record("ObjectCreated:Put", "a"),
+                {"s3": {"object": {"key": "lost"}}},
+                record("ObjectRemoved:Delete", "gone"),
+                record("ObjectCreated:Copy", "b"),
+                record("ObjectCreated:Put", "a"),
+            ]}),
+        );
         let keys: Vec<&str> = ask.wanted.iter().map(|wanted| wanted.key.as_str()).collect();
         assert_eq!(keys, ["a", "b"]);
         assert_eq!(ask.unreadable.len(), 1);
@@ -349,7 +346,7 @@ mod tests {
         ] {
             assert!(is_notification(&payload), "{payload}");
             assert_eq!(
-                read(&payload),
+                read("payload", &payload),
                 Ask {
                     is_test,
                     ..Ask::default()
@@ -363,7 +360,7 @@ mod tests {
     fn names_of_ignored_events_are_few_and_what_is_no_name_is_not_ignored() {
         let names = (0..40).map(|n| format!("Object{n}:X"));
         let records: Vec<Value> = names.map(|name| record(&name, "a")).collect();
-        let ask = read(&json!({"Records": records}));
+        let ask = read("payload", &json!({"Records": records}));
         assert_eq!(ask.ignored.len(), IGNORED_NAMES_MAX + 1);
         assert_eq!(ask.ignored[OTHER], 20);
         assert!(ask.unreadable.is_empty());

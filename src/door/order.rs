@@ -1,6 +1,9 @@
 //! Payloads that ask for work on a lake, and name no new objects: from a schedule, or from a person.
 //!
 //! ```text
+//! {"backfill": {"source": "s3://raw/prefix", "since": "36h", "until": "1h", "glob": "**/*.gz", "dry_run": false,
+//!               "reload": false, "continue_from": "prefix/key"}}
+//! {"bucket": "raw", "prefix": "prefix"}                          the same in short
 //! {"sweep": {"dry_run": false}}
 //! {"reconcile": {"source": "s3://raw/prefix", "since": "36h", "until": "1h", "glob": "**/*.gz", "load": true}}
 //! ```
@@ -8,12 +11,15 @@
 //! What a person writes is read strictly: a key that is not known is named, and never passed over. The answer is the report
 //! that the command line prints with `--json`. An order is a file and a line in `ORDERS`.
 
+mod backfill;
 mod fields;
 mod reconcile;
 mod sweep;
 
 use serde_json::{Map, Value};
 
+pub use backfill::BackfillOrder;
+pub(in crate::door) use fields::Fields;
 pub use reconcile::ReconcileOrder;
 pub use sweep::SweepOrder;
 
@@ -27,11 +33,13 @@ struct Kind {
     read: fn(&Map<String, Value>) -> Result<Order, OrderError>,
 }
 
-const ORDERS: &[Kind] = &[sweep::KIND, reconcile::KIND];
+const ORDERS: &[Kind] = &[backfill::KIND, sweep::KIND, reconcile::KIND];
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
+    /// Load what lies below a place.
+    Backfill(BackfillOrder),
     /// Bring what crashed to its end.
     Sweep(SweepOrder),
     /// Find what no job has loaded.
@@ -43,10 +51,19 @@ pub enum Order {
 #[error("{0}")]
 pub struct OrderError(String);
 
+impl OrderError {
+    pub(super) fn new(why: String) -> Self {
+        Self(why)
+    }
+}
+
 impl Order {
     /// Nothing where the payload is no order.
     pub fn read(payload: &Value) -> Option<Result<Self, OrderError>> {
         let members = payload.as_object().filter(|members| !members.contains_key("Records"))?;
+        if let Some(order) = backfill::read_short(members) {
+            return Some(order);
+        }
         let kind = ORDERS.iter().find(|kind| members.contains_key(kind.name))?;
         let name = kind.name;
         if let Some(other) = members.keys().find(|key| *key != name) {
@@ -88,7 +105,7 @@ mod tests {
             json!({}),
             json!({"Sweep": {}}),
             json!({"Records": [], "sweep": {}}),
-            json!({"backfill": {"source": "s3://raw"}}),
+            json!({"backfil": {"source": "s3://raw"}}),
         ] {
             assert_eq!(Order::read(&payload), None, "{payload}");
         }

@@ -1,4 +1,4 @@
-//! Messages of an SQS queue, each with an S3 event notification as its body.
+//! Messages of an SQS queue, each with an S3 event notification as its body, or what SNS or EventBridge make of one.
 //!
 //! ```text
 //! { Records: [{ messageId, body: "{ Records: [{ s3 ... }] }", ... }] }
@@ -15,9 +15,7 @@ use aws_lambda_events::event::sqs::SqsBatchResponse;
 use serde_json::Value;
 
 use super::answer::{AnswerError, Fates, Troubles};
-use super::seen::kind;
-use super::unreadable::Unreadable;
-use super::{Ask, Call, Door, notification};
+use super::{Ask, Call, Door, body};
 
 pub(super) const DOOR: Door = Door {
     name: "queue",
@@ -27,39 +25,21 @@ pub(super) const DOOR: Door = Door {
 };
 
 /// Told from notifications by `messageId` or `body`.
-fn read(payload: &Value) -> Option<Vec<Ask>> {
+fn read(payload: &Value) -> Option<Call> {
     let records = payload.get("Records")?.as_array()?;
     let is_message = |record: &Value| record.get("messageId").is_some() || record.get("body").is_some();
-    records
-        .iter()
-        .any(is_message)
-        .then(|| records.iter().map(read_message).collect())
+    let asks = || records.iter().map(read_message).collect();
+    records.iter().any(is_message).then(|| Call::of(&DOOR, asks()))
 }
 
 /// Reads two fields by hand: the typed event is all or nothing, and an attribute of an odd form in one message would fail
 /// the others.
 fn read_message(message: &Value) -> Ask {
     let id = message.get("messageId").and_then(Value::as_str).map(str::to_owned);
-    let ask = match read_body(message.get("body")) {
-        Ok(body) => notification::read(&body),
-        Err(why) => Ask {
-            unreadable: vec![why],
-            ..Ask::default()
-        },
-    };
-    Ask { id, ..ask }
-}
-
-fn read_body(body: Option<&Value>) -> Result<Value, Unreadable> {
-    let why = match body {
-        Some(Value::String(text)) => {
-            // The message of the error has a place and no text of the body.
-            return serde_json::from_str(text).map_err(|error| Unreadable::NotJson { why: error.to_string() });
-        }
-        None | Some(Value::Null) => "is missing".to_owned(),
-        Some(other) => format!("is {}, not text", kind(other)),
-    };
-    Err(Unreadable::Body { why })
+    Ask {
+        id,
+        ..body::read("body", message.get("body"))
+    }
 }
 
 fn answer(call: &Call, fates: &Fates, partial_batch: bool) -> Result<Value, AnswerError> {
@@ -104,11 +84,11 @@ mod tests {
     /// All is loaded but these keys.
     fn all_but(call: &Call, failed: &[&str]) -> Fates {
         let fate = |wanted: &Wanted| {
-            let failure = Failure::new("Source.Unreadable", "read it");
+            let failure = Failure::new("Source.Unreadable", "read it", true);
             if failed.contains(&wanted.key.as_str()) {
                 Fate::Failed(failure)
             } else {
-                Fate::Loaded
+                Fate::Loaded(None)
             }
         };
         call.wanted()
@@ -140,7 +120,7 @@ mod tests {
             (json!("3"), "the body is a number: not an S3 event notification"),
             (
                 json!("{\"Type\": \"Notification\", \"Message\": \"secret\"}"),
-                "the body has the keys \"Message\", \"Type\": not",
+                "the Message is not JSON: expected value at line 1 column 1",
             ),
             (
                 json!("{\"Records\": [{\"body\": \"secret\"}]}"),

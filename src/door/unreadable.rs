@@ -8,23 +8,43 @@ pub(super) const VERSION_MAJOR: &str = "2";
 /// A message, or a record of one, that cannot be read. Holds no values but a version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// The body of a message is not an S3 event notification.
-    #[error("the body {seen}: not an S3 event notification")]
+    /// The text of a message is not an S3 event notification.
+    #[error("the {part} {seen}: not an S3 event notification")]
     Shape {
+        /// What holds it.
+        part: &'static str,
         /// What it is instead.
         seen: String,
     },
-    /// The body of a message is missing, or no text.
-    #[error("the body {why}")]
+    /// The text of a message is missing, or no text.
+    #[error("the {part} {why}")]
     Body {
+        /// What should hold it.
+        part: &'static str,
         /// What it is instead.
         why: String,
     },
-    /// The body of a message is not JSON.
-    #[error("the body is not JSON: {why}")]
+    /// The text of a message is not JSON.
+    #[error("the {part} is not JSON: {why}")]
     NotJson {
+        /// What holds it.
+        part: &'static str,
         /// Where it stops being JSON.
         why: String,
+    },
+    /// What is said of all objects.
+    #[error("{why}")]
+    Arguments {
+        /// What is wrong with it, and what to write.
+        why: String,
+    },
+    /// One item of a list.
+    #[error("item {number}: {}", of_item(.fault))]
+    Item {
+        /// From 1.
+        number: usize,
+        /// What is wrong with it.
+        fault: RecordFault,
     },
     /// One record of a notification.
     #[error("record {number}: {fault}")]
@@ -74,4 +94,17 @@ pub enum RecordFault {
     /// The key cannot be decoded.
     #[error("s3.object.key {0}")]
     Key(KeyError),
+}
+
+/// Items have names of their own for what records have.
+fn of_item(fault: &RecordFault) -> String {
+    match fault {
+        RecordFault::NoBucket => "the bucket's name is empty".to_owned(),
+        RecordFault::Key(why) => format!("the key {why}"),
+        RecordFault::NotAnObject { .. }
+        | RecordFault::Version { .. }
+        | RecordFault::Missing { .. }
+        | RecordFault::NotText { .. }
+        | RecordFault::EventName => fault.to_string(),
+    }
 }

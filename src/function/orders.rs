@@ -1,6 +1,7 @@
 //! Orders: work on the lake that is asked for by name. Answered with the report that the command line prints.
 //!
 //! ```text
+//! backfill ──> `backfill`
 //! sweep ──────────────────────────────> report ──> failures that may pass: an error, so that the caller tries again
 //! reconcile ──> missing ─load?─> Loader ──> report ──> all else: the answer, whatever it says
 //! ```
@@ -11,7 +12,8 @@ use serde::Serialize;
 use serde_json::Value;
 use tracing::{error, info};
 
-use super::{Function, HandleError, count};
+use super::deadline::{Deadline, Ended};
+use super::{Function, HandleError, Works, count};
 use crate::door::{Order, ReconcileOrder, SweepOrder};
 use crate::emf::Invocation;
 use crate::engine::open_store;
@@ -33,13 +35,20 @@ impl Function {
     pub(super) async fn follow(
         &self,
         order: Order,
+        deadline: &Deadline,
+        works: &Arc<Works>,
         metrics: &mut Invocation,
         troubles: &mut Vec<String>,
     ) -> Result<Value, HandleError> {
         let id = metrics.request_id.clone();
+        let stop = &works.progress.stop;
         match order {
+            Order::Backfill(order) => self.backfill(order, deadline, works, metrics, troubles).await,
             Order::Sweep(order) => {
-                let report = self.sweep(order).await?;
+                let Ended::Done(report) = deadline.watch(stop, self.sweep(order)).await else {
+                    return Err(HandleError::OutOfTime { verb: "sweep" });
+                };
+                let report = report?;
                 for sweep::Failed { key, message, .. } in &report.failed {
                     error!(function_request_id = id, key, "not swept: {message}");
                     troubles.push(format!("{key}: {message}"));
@@ -61,7 +70,11 @@ impl Function {
                 answer(&report, report.is_worth_repeating(), "sweep", troubles)
             }
             Order::Reconcile(order) => {
-                let report = self.reconcile(order).await?;
+                let (report, is_whole) = match deadline.watch(stop, self.reconcile(order, works)).await {
+                    Ended::Done(report) => (report?, true),
+                    Ended::Stopped(report) => (report?, false),
+                    Ended::Left => return Err(HandleError::OutOfTime { verb: "reconcile" }),
+                };
                 for reconcile::Unread { key, message } in &report.unread {
                     error!(function_request_id = id, key, "not read: {message}");
                     troubles.push(format!("{key}: {message}"));
@@ -86,6 +99,9 @@ impl Function {
                     loaded = report.load.as_ref().map_or(0, |summary| summary.sources.done),
                     "reconciled"
                 );
+                if !is_whole && report.load.is_some() {
+                    return Err(HandleError::OutOfTime { verb: "reconcile" });
+                }
                 answer(&report, report.is_worth_repeating(), "reconcile", troubles)
             }
         }
@@ -103,7 +119,7 @@ impl Function {
             .map_err(failed)
     }
 
-    async fn reconcile(&self, order: ReconcileOrder) -> Result<reconcile::Report, HandleError> {
+    async fn reconcile(&self, order: ReconcileOrder, works: &Works) -> Result<reconcile::Report, HandleError> {
         let place = Place::S3(order.source.clone());
         self.allowed.admit_all(&order.source).map_err(HandleError::NotAllowed)?;
         let failed = |source: ReconcileError| HandleError::Reconcile {
@@ -112,7 +128,7 @@ impl Function {
         };
         // Made where there is none, if it is to be loaded into.
         let engine = match order.load {
-            true => Some(self.engine().await?),
+            true => Some(self.engine(works).await?),
             false => None,
         };
         let lake = match engine {
@@ -165,7 +181,7 @@ impl Function {
 }
 
 /// A report, or an error where it is worth to call again.
-fn answer(
+pub(super) fn answer(
     report: &impl Serialize,
     is_worth_repeating: bool,
     verb: &'static str,

@@ -15,6 +15,7 @@ mod dated;
 mod document;
 mod error;
 mod key;
+mod lambda;
 mod location;
 mod pace;
 mod patience;
@@ -26,6 +27,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_sdk_s3::config::{self, StalledStreamProtectionConfig};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::service_config::ServiceConfigKey;
 
 pub(crate) use dated::Dated;
@@ -64,14 +66,23 @@ impl S3 {
             // Loaded again, not set afterwards: roles are assumed in a region too.
             sdk = loader().region(Region::from_static(REGION_DEFAULT)).load().await;
         }
+        Self::from_sdk(&sdk, expected_owner)
+    }
+
+    /// The same in Lambda: environment variables alone. What looks for credentials elsewhere is not linked then.
+    pub async fn in_lambda(expected_owner: Option<String>) -> Self {
+        Self::from_sdk(&lambda::config(https()).await, expected_owner)
+    }
+
+    fn from_sdk(sdk: &SdkConfig, expected_owner: Option<String>) -> Self {
         let endpoint =
-            setting(&sdk, "AWS_ENDPOINT_URL", "endpoint_url").or_else(|| sdk.endpoint_url().map(str::to_owned));
+            setting(sdk, "AWS_ENDPOINT_URL", "endpoint_url").or_else(|| sdk.endpoint_url().map(str::to_owned));
         let mut retries = sdk.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
-        if setting(&sdk, "AWS_MAX_ATTEMPTS", "max_attempts").is_none() {
+        if setting(sdk, "AWS_MAX_ATTEMPTS", "max_attempts").is_none() {
             retries = retries.with_max_attempts(ATTEMPTS);
         }
         let patience = Patience::default();
-        let settings = config::Builder::from(&sdk)
+        let settings = config::Builder::from(sdk)
             // Other stores rarely have a name for each bucket; `bucket.localhost` has none either.
             .force_path_style(endpoint.is_some())
             .retry_config(retries)
@@ -162,10 +173,17 @@ impl S3 {
 }
 
 fn loader() -> ConfigLoader {
-    let http = aws_smithy_http_client::Builder::new()
+    aws_config::defaults(behaviour()).http_client(https())
+}
+
+fn behaviour() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+fn https() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http)
+        .build_https()
 }
 
 /// A setting as the S3 client would look it up: for S3 alone, then for all services; environment, then profile.

@@ -58,7 +58,7 @@ impl Selection {
         })
     }
 
-    fn takes(&self, below: &str, version: &Version) -> bool {
+    pub(crate) fn takes(&self, below: &str, version: &Version) -> bool {
         let modified = version.last_modified_s;
         self.since_s.is_none_or(|since| modified >= since)
             && self.until_s.is_none_or(|until| modified < until)

@@ -172,7 +172,7 @@ impl Scene {
         let mut summary = Summary::new("test", String::new());
         let mut tell = |name: &SourceName, became: Became| {
             match became {
-                Became::Loaded | Became::Already => drop(ran.loaded.insert(name.to_string())),
+                Became::Loaded(_) | Became::Already => drop(ran.loaded.insert(name.to_string())),
                 Became::Failed(failed) => drop(ran.failed.insert(name.to_string(), failed.message)),
             };
         };

@@ -60,6 +60,13 @@ async fn objects_named_by_an_example_are_loaded_once() {
         ("s3-put-minimal.json", 0..10, json!(1)),
         ("s3-two-records.json", 0..30, json!(2)),
         ("sqs-s3-put.json", 0..30, Value::Null),
+        ("sqs-sns-s3-put.json", 0..10, Value::Null),
+        ("sqs-eventbridge.json", 0..30, Value::Null),
+        ("sns-s3-put.json", 0..10, json!(1)),
+        ("eventbridge-created.json", 0..10, json!(1)),
+        ("step-functions-items.json", 0..30, json!(2)),
+        ("step-functions-item.json", 0..10, json!(1)),
+        ("keys.json", 0..30, json!(2)),
     ] {
         let (world, function) = world();
         for again in [false, true] {
@@ -84,6 +91,11 @@ async fn what_names_no_new_object_is_answered_and_asks_s3_nothing() {
         ),
         ("s3-test-event.json", json!({"ignored": {}, "test_events": 1})),
         ("sqs-test-event.json", json!({"batchItemFailures": []})),
+        ("sns-test-event.json", json!({"ignored": {}, "test_events": 1})),
+        (
+            "eventbridge-deleted.json",
+            json!({"ignored": {"Object Deleted": 1}, "test_events": 0}),
+        ),
     ] {
         let (world, function) = world();
         let answer = answer(&function, &example(name)).await;
@@ -128,7 +140,12 @@ async fn examples_of_objects_elsewhere_are_refused() {
 
 #[test]
 fn messages_of_examples_are_what_a_queue_sends() {
-    for name in ["sqs-s3-put.json", "sqs-test-event.json"] {
+    for name in [
+        "sqs-s3-put.json",
+        "sqs-test-event.json",
+        "sqs-sns-s3-put.json",
+        "sqs-eventbridge.json",
+    ] {
         for message in example(name)["Records"].as_array().unwrap() {
             let body = message["body"].as_str().unwrap();
             let sum: String = Md5::checksum(body.as_bytes())
@@ -142,8 +159,44 @@ fn messages_of_examples_are_what_a_queue_sends() {
 }
 
 #[tokio::test]
+async fn each_task_of_the_examples_has_its_result() {
+    for (name, number, loaded) in [("s3-batch-1.json", 1, 0..10), ("s3-batch-2.json", 2, 0..30)] {
+        let (world, function) = world();
+        let event = example(name);
+        for said in ["records=10 rows=10", "loaded before"] {
+            let answer = answer(&function, &event).await;
+            assert_eq!(
+                answer["invocationSchemaVersion"], event["invocationSchemaVersion"],
+                "{answer}"
+            );
+            assert_eq!(answer["invocationId"], event["invocationId"], "{answer}");
+            let results = answer["results"].as_array().unwrap();
+            assert_eq!(results.len(), number);
+            for (result, task) in results.iter().zip(event["tasks"].as_array().unwrap()) {
+                assert_eq!(
+                    (&result["taskId"], &result["resultCode"]),
+                    (&task["taskId"], &json!("Succeeded"))
+                );
+            }
+            assert!(
+                results[0]["resultString"].as_str().unwrap().starts_with(said),
+                "{answer}"
+            );
+        }
+        assert_eq!(world.lake().ids(), ids(loaded));
+    }
+}
+
+#[tokio::test]
 async fn orders_of_the_examples_are_followed() {
-    let (world, function) = world();
+    let (_world, function) = world();
+    let report = answer(&function, &example("backfill.json")).await;
+    assert_eq!(
+        (&report["sources"]["found"], &report["sources"]["done"], &report["next"]),
+        (&3.into(), &3.into(), &Value::Null),
+        "{report}"
+    );
+    let (world, function) = self::world();
     let report = answer(&function, &example("reconcile.json")).await;
     assert_eq!(
         (&report["sources"]["found"], &report["load"]["sources"]["done"]),

@@ -3,7 +3,7 @@
 use crate::events::{created, encoded, encoded_with_slashes, encoded_without_plus, message_each, messages, records};
 use crate::world::{World, answer, ids, tally};
 
-fn hostile_keys() -> Vec<String> {
+pub(crate) fn hostile_keys() -> Vec<String> {
     let mut keys: Vec<String> = [
         "plain",
         "a b",

@@ -19,12 +19,16 @@ mod sandbox;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod envelopes;
 mod events;
 mod world;
 
 mod again;
+mod backfill;
 mod batches;
 mod codecs;
+mod deadline;
+mod doors;
 mod examples;
 mod faults;
 mod keys;

@@ -27,7 +27,7 @@ async fn one_process_answers_events_of_all_kinds() {
         json!([1]),
         json!(null),
         json!("text"),
-        json!({"Records": [{"Sns": {}}]}),
+        json!({"Records": [{"kinesis": {}}]}),
     ] {
         let (error_type, message) = lambda.answer(&unknown).await.error();
         assert_eq!(error_type, "Event.Unknown");

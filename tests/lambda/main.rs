@@ -19,6 +19,7 @@ mod world;
 mod process;
 
 mod answers;
+mod doors;
 mod output;
 mod start;
 mod warm;

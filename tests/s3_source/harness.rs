@@ -243,7 +243,7 @@ impl Process {
         let (mut summary, mut fates) = (Summary::new("test", String::new()), Fates::new());
         let mut tell = |name: &SourceName, became: Became| {
             let fate = match became {
-                Became::Loaded => "loaded".to_owned(),
+                Became::Loaded(_) => "loaded".to_owned(),
                 Became::Already => "already".to_owned(),
                 Became::Failed(failed) => failed.code,
             };

@@ -4,16 +4,19 @@ use std::fmt::Display;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use lakebed::emf::DEFAULT_SERVICE;
 use lakebed::function::{Function, HandleError, Handled};
 use lakebed::settings::{Flags, PREFIX, Settings};
 use lakebed::table::Tables;
-use lambda_runtime::tracing::subscriber::{EnvFilter, fmt};
-use lambda_runtime::tracing::{error, info};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
+use tracing::level_filters::LevelFilter;
+use tracing::{error, info};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Where layers are unpacked.
 const SCHEMAS_DIR: &str = "/opt/schemas";
@@ -21,8 +24,8 @@ const SCHEMAS_DIR: &str = "/opt/schemas";
 /// What sends the requests elsewhere, the first that is set.
 const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
 
-/// What libraries may log. The runtime would say once more, as a value of Rust, what an event failed with.
-const OTHERS: &str = "warn,lambda_runtime::layers::panic=off";
+/// It would say once more, as a value of Rust, what an event failed with.
+const REPEATS: &str = "lambda_runtime::layers::panic";
 
 /// What the Runtime API is told of an invocation that failed.
 #[derive(Debug)]
@@ -36,7 +39,8 @@ impl From<Failed> for Diagnostic {
             HandleError::NotAllowed(_) => "Source.NotAllowed",
             HandleError::Sweep { .. } => "Lake.NotSwept",
             HandleError::Reconcile { .. } => "Lake.NotReconciled",
-            HandleError::Unfinished { .. } => "Order.Unfinished",
+            HandleError::Unfinished { .. } | HandleError::OutOfTime { .. } => "Order.Unfinished",
+            HandleError::List { .. } => "Source.NotListed",
             HandleError::Lake { .. } => "Lake.NotOpened",
             HandleError::Answer(_) => "Objects.NotLoaded",
         };
@@ -69,19 +73,25 @@ fn main() -> ExitCode {
 
 /// JSON always: that is what people search. Libraries say what is wrong, and never what is in requests.
 fn log() {
-    let filter = |level: &str| EnvFilter::try_new(format!("{OTHERS},lakebed={level},lakebed_lambda={level}"));
-    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
-    let filter = filter(&level)
-        .or_else(|_| filter("info"))
-        .expect("it is a list of levels");
-    let json = fmt()
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").ok();
+    let level = level.map(|level| match level.eq_ignore_ascii_case("fatal") {
+        // A word of Lambda's for which there is no level here.
+        true => Ok(LevelFilter::ERROR),
+        false => level.parse(),
+    });
+    let level = level.and_then(Result::ok).unwrap_or(LevelFilter::INFO);
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target(REPEATS, LevelFilter::OFF)
+        .with_target("lakebed", level)
+        .with_target("lakebed_lambda", level);
+    let json = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
-        .with_target(false)
-        .with_env_filter(filter);
-    json.init();
+        .with_target(false);
+    tracing_subscriber::registry().with(json).with(filter).init();
     std::panic::set_hook(Box::new(|panic| {
         // Where, and not the message: that may quote what was being read.
         let at = panic.location().map(ToString::to_string);
@@ -126,7 +136,13 @@ async fn serve(function: Function, service: String) -> Result<(), String> {
             let began = Instant::now();
             let Handled {
                 answer, mut metrics, ..
-            } = function.handle(&event.payload, &event.context.request_id).await;
+            } = function
+                .handle_within(
+                    &event.payload,
+                    &event.context.request_id,
+                    time_left(event.context.deadline),
+                )
+                .await;
             metrics.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             print(&metrics.line(service, now_ms()));
             answer.map_err(Failed)
@@ -144,10 +160,16 @@ fn print(line: &str) {
     drop(writeln!(std::io::stdout(), "{line}"));
 }
 
+/// What is left until a moment in milliseconds since 1970. None where it is past: some emulators send such.
+fn time_left(deadline_ms: u64) -> Option<Duration> {
+    let now = u64::try_from(now_ms()).unwrap_or_default();
+    deadline_ms.checked_sub(now).map(Duration::from_millis)
+}
+
 fn now_ms() -> i64 {
     #[expect(
         clippy::disallowed_methods,
-        reason = "when an invocation ended; decides no byte of the lake"
+        reason = "when an invocation ended and what it has left; decides no byte of the lake"
     )]
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     now.map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX))

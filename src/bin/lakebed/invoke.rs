@@ -3,7 +3,8 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use lakebed::function::{Function, HandleError, Handled};
+use lakebed::function::{Function, Handled};
+use lakebed::s3::S3;
 use lakebed::settings::Flags;
 use lakebed::table::Tables;
 use serde_json::Value;
@@ -17,8 +18,8 @@ const REQUEST_ID: &str = "invoke";
 #[command(
     after_help = "Reads the objects that the event names and loads them, as the function would, and prints its answer on \
 stdout. LAKEBED_RAW says below which prefixes objects may be read, such as s3://raw/events; LAKEBED_PARTIAL_BATCH=1 \
-answers a batch with the messages that failed.\n\nExit code: 0 answered; 1 the invocation failed, or names messages that \
-failed, or a report of what is not as it should be; 2 usage or configuration."
+answers a batch with the messages that failed.\n\nExit code: 0 answered; 1 the invocation failed, or names messages, tasks or \
+records that failed, or a report of what is not as it should be; 2 usage or configuration."
 )]
 pub(crate) struct Args {
     /// What the function is called with, as JSON, such as events/s3-put.json; `-` reads stdin
@@ -48,6 +49,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
     let payload = read(&args.event)?;
     let tables = Tables::load(&settings.schemas).map_err(Refused::usage)?;
     let function = Function::new(settings, tables).map_err(Refused::usage)?;
+    let function = function.connecting(|owner| Box::pin(S3::connect(owner)));
     let runtime = runtime()?;
     let Handled {
         answer,
@@ -57,22 +59,16 @@ pub(crate) fn run(args: Args) -> Result<Exit, Refused> {
     show::invocation(&metrics, &troubles);
     let answer = answer.map_err(|error| {
         let message = format!("the invocation failed: {error}");
-        match error {
-            HandleError::Door(_) | HandleError::Order(_) | HandleError::NotAllowed(_) => Refused::usage(message),
-            HandleError::Lake { source, .. } if !source.is_transient() => Refused::usage(message),
-            HandleError::Sweep { source, .. } if !source.is_transient() => Refused::usage(message),
-            HandleError::Reconcile { source, .. } if !source.is_transient() => Refused::usage(message),
-            HandleError::Lake { .. }
-            | HandleError::Sweep { .. }
-            | HandleError::Reconcile { .. }
-            | HandleError::Unfinished { .. }
-            | HandleError::Answer(_) => Refused::failed(message),
+        match error.is_transient() {
+            true => Refused::failed(message),
+            false => Refused::usage(message),
         }
     })?;
     show::json(&answer)?;
-    let names_failed = answer["batchItemFailures"]
-        .as_array()
-        .is_some_and(|failed| !failed.is_empty());
+    let any = |list: &str, is: &dyn Fn(&Value) -> bool| answer[list].as_array().is_some_and(|all| all.iter().any(is));
+    let names_failed = any("batchItemFailures", &|_| true)
+        || any("results", &|task| task["resultCode"] != "Succeeded")
+        || any("records", &|record| record["result"] == "ProcessingFailed");
     // Of a report; other answers have none.
     let is_failed = answer["exit"].as_u64().is_some_and(|exit| exit != 0);
     Ok(if names_failed || is_failed {

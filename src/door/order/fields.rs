@@ -5,14 +5,18 @@ use serde_json::{Map, Value};
 use super::OrderError;
 use crate::door::seen::{Printable, kind, quoted};
 
-pub(super) struct Fields<'a> {
+pub(in crate::door) struct Fields<'a> {
     order: &'static str,
     members: &'a Map<String, Value>,
 }
 
 impl<'a> Fields<'a> {
     /// The members of `order`, all of which are among `known`.
-    pub(super) fn of(order: &'static str, known: &[&str], members: &'a Map<String, Value>) -> Result<Self, OrderError> {
+    pub(in crate::door) fn of(
+        order: &'static str,
+        known: &[&str],
+        members: &'a Map<String, Value>,
+    ) -> Result<Self, OrderError> {
         if let Some(unknown) = members.keys().find(|key| !known.contains(&key.as_str())) {
             let known: Vec<String> = known.iter().map(|key| quoted(key)).collect();
             let why = format!(
@@ -26,7 +30,7 @@ impl<'a> Fields<'a> {
     }
 
     /// True or false; false where it is missing or null.
-    pub(super) fn flag(&self, field: &str) -> Result<bool, OrderError> {
+    pub(in crate::door) fn flag(&self, field: &str) -> Result<bool, OrderError> {
         match self.members.get(field) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
@@ -35,7 +39,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A text, if it is there. `write` says what may be written.
-    pub(super) fn text(&self, field: &str, write: &str) -> Result<Option<&'a str>, OrderError> {
+    pub(in crate::door) fn text(&self, field: &str, write: &str) -> Result<Option<&'a str>, OrderError> {
         match self.members.get(field) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -43,12 +47,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub(super) fn missing(&self, field: &str, write: &str) -> OrderError {
+    pub(in crate::door) fn missing(&self, field: &str, write: &str) -> OrderError {
         OrderError(format!("{}.{field} is missing; write {write}", self.order))
     }
 
     /// What is wrong with a value.
-    pub(super) fn wrong(&self, field: &str, why: impl std::fmt::Display) -> OrderError {
+    pub(in crate::door) fn wrong(&self, field: &str, why: impl std::fmt::Display) -> OrderError {
         OrderError(format!("{}.{field}: {}", self.order, Printable(&why.to_string())))
     }
 

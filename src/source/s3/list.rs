@@ -8,6 +8,26 @@ use crate::s3::{Action, S3Location, decode_key};
 use crate::source::listing::{Listing, Selection, Source};
 use crate::store::StoreError;
 
+/// Where a page begins.
+#[derive(Default)]
+struct Start<'a> {
+    token: Option<String>,
+    /// Behind this key.
+    after: Option<&'a str>,
+}
+
+/// Why a listing ends before its end.
+enum Halt {
+    Full,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl S3Objects {
     /// The object a location names, and all below it. Keys that end in a slash and hold nothing are folders to consoles and
     /// tools, and are passed over.
@@ -21,16 +41,50 @@ impl S3Objects {
         Ok(listing)
     }
 
-    /// The same for more objects than memory holds: `each` takes a page at a time.
+    /// The first of those whose keys stand behind `after`, in their order: `most` of them and the rest of a page. Also
+    /// whether there may be more.
+    pub async fn list_from(
+        &self,
+        location: &S3Location,
+        selection: &Selection,
+        after: Option<&str>,
+        most: usize,
+    ) -> Result<(Listing, bool), StoreError> {
+        let mut listing = Listing::default();
+        let mut add = |part| {
+            listing.append(part);
+            match listing.sources.len() >= most {
+                true => Err(Halt::Full),
+                false => Ok(()),
+            }
+        };
+        match self.list_parts_after(location, selection, after, &mut add).await {
+            Ok(()) => Ok((listing, false)),
+            Err(Halt::Full) => Ok((listing, true)),
+            Err(Halt::Failed(error)) => Err(error),
+        }
+    }
+
+    /// All of them, for more objects than memory holds: `each` takes a page at a time.
     pub async fn list_parts<E: From<StoreError>>(
         &self,
         location: &S3Location,
         selection: &Selection,
         each: &mut (dyn FnMut(Listing) -> Result<(), E> + Send),
     ) -> Result<(), E> {
-        if location.prefix() != location.root() {
+        self.list_parts_after(location, selection, None, each).await
+    }
+
+    async fn list_parts_after<E: From<StoreError>>(
+        &self,
+        location: &S3Location,
+        selection: &Selection,
+        after: Option<&str>,
+        each: &mut (dyn FnMut(Listing) -> Result<(), E> + Send),
+    ) -> Result<(), E> {
+        if location.prefix() != location.root() && after.is_none() {
             // Of all keys that begin with it, the prefix itself comes first.
-            let first = self.page(location, location.prefix(), None, 1).await?.0;
+            let first = self.page(location, location.prefix(), Start::default(), 1).await?.0;
             if let Some(object) = first.first().filter(|object| object.key() == Some(location.prefix())) {
                 let name = location.prefix().rsplit('/').next().unwrap_or_default();
                 let mut listing = Listing::default();
@@ -38,9 +92,12 @@ impl S3Objects {
                 each(listing)?;
             }
         }
-        let mut token = None;
+        let mut start = Start {
+            after,
+            ..Start::default()
+        };
         loop {
-            let (objects, next) = self.page(location, location.root(), token, 1000).await?;
+            let (objects, next) = self.page(location, location.root(), start, 1000).await?;
             let mut listing = Listing::default();
             for object in &objects {
                 let below = object
@@ -50,9 +107,9 @@ impl S3Objects {
                 add(&mut listing, location, object, below, selection)?;
             }
             each(listing)?;
-            token = next;
-            if token.is_none() {
-                return Ok(());
+            match next {
+                None => return Ok(()),
+                token => start = Start { token, after: None },
             }
         }
     }
@@ -62,7 +119,7 @@ impl S3Objects {
         &self,
         location: &S3Location,
         prefix: &str,
-        token: Option<String>,
+        start: Start<'_>,
         keys_max: i32,
     ) -> Result<(Vec<Object>, Option<String>), StoreError> {
         let request = self
@@ -72,7 +129,8 @@ impl S3Objects {
             .bucket(location.bucket())
             .prefix(prefix)
             .max_keys(keys_max)
-            .set_continuation_token(token)
+            .set_continuation_token(start.token)
+            .set_start_after(start.after.map(str::to_owned))
             // XML cannot hold every character of a key.
             .encoding_type(EncodingType::Url)
             .set_expected_bucket_owner(self.s3.expected_owner());

@@ -1,0 +1,173 @@
+//! Objects named one by one: items of a Distributed Map of Step Functions, or a list that a person writes.
+//!
+//! ```text
+//! { Items: [{ Key, Size, ... }], BatchInput: { bucket, dry_run, ... } }    the map batches its items
+//! { Bucket, Key }                                                          it does not
+//! { bucket, keys: ["a", "b"] }                                             by hand
+//! ```
+//!
+//! Keys are taken as they stand; those of an inventory are form-encoded, so the object is looked for under that name too.
+//! A state that fails is tried again as a whole, and what is loaded by then is passed over.
+
+use serde_json::Value;
+
+use super::answer::{AnswerError, Fates, Tally, Troubles};
+use super::seen::kind;
+use super::unreadable::{RecordFault, Unreadable};
+use super::{Ask, Call, Door, Wanted, Wish};
+
+pub(super) const DOOR: Door = Door {
+    name: "items",
+    shape: "items of a Distributed Map ({\"Items\": [{\"Key\"}], \"BatchInput\": {\"bucket\"}}, or {\"Bucket\", \"Key\"}) or \
+            {\"bucket\", \"keys\": []}",
+    read,
+    answer,
+};
+
+fn read(payload: &Value) -> Option<Call> {
+    let members = payload.as_object()?;
+    let either = |lower, upper| members.get(lower).or_else(|| members.get(upper));
+    if let Some(Value::Array(items)) = members.get("Items") {
+        let input = match members.get("BatchInput") {
+            None | Some(Value::Null) => Ok((None, Wish::default())),
+            Some(Value::Object(input)) => Wish::of_input(input),
+            Some(other) => Err(format!("BatchInput is {}, not an object", kind(other))),
+        };
+        return Some(call(items, input));
+    }
+    let bucket = either("bucket", "Bucket").and_then(Value::as_str);
+    if let Some(Value::Array(keys)) = members.get("keys") {
+        return Some(call(keys, Ok((bucket.map(str::to_owned), Wish::default()))));
+    }
+    let is_item = bucket.is_some() && either("key", "Key").is_some();
+    is_item.then(|| call(std::slice::from_ref(payload), Ok((None, Wish::default()))))
+}
+
+fn call(items: &[Value], input: Result<(Option<String>, Wish), String>) -> Call {
+    let mut ask = Ask::default();
+    let (bucket, wish) = input.unwrap_or_else(|why| {
+        ask.unreadable.push(Unreadable::Arguments { why });
+        Default::default()
+    });
+    // What it asks for is not known, so nothing is done.
+    let items = if ask.unreadable.is_empty() { items } else { &[] };
+    for (item, number) in items.iter().zip(1..) {
+        match read_item(item, bucket.as_deref()) {
+            Ok(wanted) => ask.want_as_it_stands(wanted),
+            Err(fault) => ask.unreadable.push(Unreadable::Item { number, fault }),
+        }
+    }
+    ask.settle();
+    Call {
+        wish,
+        ..Call::of(&DOOR, vec![ask])
+    }
+}
+
+fn read_item(item: &Value, bucket: Option<&str>) -> Result<Wanted, RecordFault> {
+    let field = |lower: &str, upper: &str| item.get(lower).or_else(|| item.get(upper));
+    let key = match item {
+        Value::String(key) => Some(key.as_str()),
+        Value::Object(_) => match field("key", "Key") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(key)) => Some(key.as_str()),
+            Some(other) => {
+                let (field, found) = ("Key", kind(other));
+                return Err(RecordFault::NotText { field, found });
+            }
+        },
+        other => return Err(RecordFault::NotAnObject { found: kind(other) }),
+    };
+    let own = field("bucket", "Bucket").and_then(Value::as_str);
+    let bucket = own.or(bucket).ok_or(RecordFault::Missing { field: "the bucket" })?;
+    Wanted::checked(bucket, key.ok_or(RecordFault::Missing { field: "Key" })?)
+}
+
+fn answer(call: &Call, fates: &Fates, _partial_batch: bool) -> Result<Value, AnswerError> {
+    if call.asks.iter().all(|ask| ask.succeeded(fates)) {
+        return Ok(Tally::of(call, fates).into());
+    }
+    Err(AnswerError::Objects(Troubles::of(call, fates)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn keys(payload: &Value) -> Vec<String> {
+        let call = Call::read(payload).unwrap();
+        assert_eq!(
+            (call.door(), call.asks()[0].unreadable.len()),
+            ("items", 0),
+            "{payload}"
+        );
+        call.wanted().into_iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn items_are_named_in_every_way_that_a_map_has() {
+        let listed = json!({"Key": "a b", "Size": 1, "Etag": "x", "LastModified": 1.0, "StorageClass": "STANDARD"});
+        for (payload, expected) in [
+            (
+                json!({"Items": [listed, {"Key": "c"}], "BatchInput": {"bucket": "raw"}}),
+                vec!["s3://raw/a b", "s3://raw/c"],
+            ),
+            (
+                json!({"Items": [{"Bucket": "two", "Key": "c"}, "d"], "BatchInput": {"bucket": "raw"}}),
+                vec!["s3://two/c", "s3://raw/d"],
+            ),
+            (json!({"Items": [{"bucket": "two", "key": "c"}]}), vec!["s3://two/c"]),
+            (json!({"Items": []}), vec![]),
+            (json!({"Bucket": "raw", "Key": "a+b"}), vec!["s3://raw/a+b"]),
+            (json!({"bucket": "raw", "key": "a", "Size": 3}), vec!["s3://raw/a"]),
+            (
+                json!({"bucket": "raw", "keys": ["a", "a", "b"]}),
+                vec!["s3://raw/a", "s3://raw/b"],
+            ),
+        ] {
+            assert_eq!(keys(&payload), expected, "{payload}");
+        }
+        let call = Call::read(&json!({"Items": ["a+b"], "BatchInput": {"bucket": "raw"}})).unwrap();
+        assert_eq!(
+            call.otherwise(&Wanted::new("raw", "a+b")),
+            Some(&Wanted::new("raw", "a b"))
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_item_is_told_by_its_number() {
+        for (payload, why) in [
+            (json!({"Items": [{"Key": "a"}]}), "item 1: the bucket is missing"),
+            (
+                json!({"Items": ["a", 3], "BatchInput": {"bucket": "raw"}}),
+                "item 2: it is a number, not an object",
+            ),
+            (
+                json!({"Items": [{"Size": 3}], "BatchInput": {"bucket": "raw"}}),
+                "item 1: Key is missing",
+            ),
+            (
+                json!({"Items": [{"Key": ""}], "BatchInput": {"bucket": "raw"}}),
+                "item 1: the key is empty",
+            ),
+            (
+                json!({"Items": ["a"], "BatchInput": 3}),
+                "BatchInput is a number, not an object",
+            ),
+            (
+                json!({"Items": ["a"], "BatchInput": {"bucket": "raw", "dryrun": true}}),
+                "BatchInput has an unknown key \"dryrun\"",
+            ),
+            (
+                json!({"Items": ["a"], "BatchInput": {"bucket": 3}}),
+                "BatchInput.bucket is a number",
+            ),
+        ] {
+            let call = Call::read(&payload).unwrap();
+            let error = call.answer(&Fates::new(), false).unwrap_err().to_string();
+            assert!(error.contains(why), "{payload}: {error}");
+        }
+    }
+}
