@@ -55,11 +55,12 @@ impl<'p> Judge<'p> {
     /// Judges by this plan, which reads records as they are and not those within error records.
     pub fn new(plan: &'p RecordPlan) -> Self {
         debug_assert!(!plan.unwraps, "an error record may hold several");
-        Self {
-            plan,
-            reader: Reader::default(),
-            rows: BlockRows::new(plan),
-        }
+        let reader = Reader {
+            keeps_outputs: true,
+            ..Reader::default()
+        };
+        let rows = BlockRows::new(plan);
+        Self { plan, reader, rows }
     }
 
     /// Judges `record`: one JSON object, white space around it included. `source` says under which key it would lie and when

@@ -42,9 +42,10 @@ pub struct Reader {
     buffer: Vec<u8>,
     /// Of what a transform gave.
     pub(super) outputs_tape: Tape,
-    /// What a transform gave for the last record that passed one, and the place of its table.
+    /// What a transform gave for the last record that passed one, and the place of its table; kept where that is asked for.
     pub(super) outputs: Vec<Vec<u8>>,
     pub(super) outputs_of: usize,
+    pub(super) keeps_outputs: bool,
 }
 
 /// A record does not become a row, and what is known of it.

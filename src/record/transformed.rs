@@ -40,7 +40,9 @@ impl Reader {
             0 => out.dropped += 1,
             given => out.added += given - 1,
         }
-        (self.outputs, self.outputs_of) = (outputs, table);
+        if self.keeps_outputs {
+            (self.outputs, self.outputs_of) = (outputs, table);
+        }
         Ok(())
     }
 

@@ -45,6 +45,8 @@ const STEPS: u64 = 100_000;
 const STEPS_PER_BYTE: u64 = 32;
 /// Bytes of values made, in records of the greatest length.
 const VALUES_IN_RECORDS: u64 = 8;
+/// Containers that a filter may put around the deepest record: `to_entries` takes two.
+const WRAPPED_IN: usize = 16;
 /// Outputs of the shortest record.
 const OUTPUTS: usize = 16;
 /// And one more for so many of its bytes: an element of a list has two.
@@ -118,7 +120,7 @@ impl Transform {
     /// | --- | --- |
     /// | steps | 100,000 + 32 n |
     /// | bytes of values made, also of those that are gone again | 8 max |
-    /// | nesting of any value | that of records |
+    /// | nesting of an output, of any value | that of records; 16 more |
     /// | outputs | 16 + n / 2 |
     /// | bytes of an output, of all outputs | max; 4 KiB + 64 n, and at most 4 max |
     pub fn apply(&self, record: &[u8], limits: FrameLimits) -> Result<Vec<Vec<u8>>, TransformError> {
@@ -145,7 +147,7 @@ impl Transform {
         let budget = Budget {
             steps: STEPS + STEPS_PER_BYTE * len as u64,
             bytes: limits.record_bytes_max.saturating_mul(VALUES_IN_RECORDS),
-            depth: u32::try_from(limits.depth_max).unwrap_or(u32::MAX),
+            depth: u32::try_from(limits.depth_max + WRAPPED_IN).unwrap_or(u32::MAX),
         };
         meter::metered(budget, || self.outputs(bytes, len, tape, limits)).unwrap_or_else(|stop| Err(stop.into()))
     }
@@ -165,6 +167,7 @@ impl Transform {
         let (mut outputs, mut bytes) = (Vec::new(), 0);
         for output in filter.id.run((context, record)) {
             let output = match output {
+                Ok(output) if output.depth() as usize > limits.depth_max => return Err(Stop::Depth.into()),
                 Ok(output @ Value::Object(_)) => output.to_json(),
                 Ok(_) => return Err(failed("gives a value that is not an object")),
                 Err(exception) => return Err(failed(exception.get_err().as_ref().map_or(BREAKS_OFF, kind_of))),

@@ -195,6 +195,7 @@ fn a_filter_without_an_end_is_stopped() {
         ("\"x\" * 1e18 | {}", bytes),
         ("reduce range(60) as $i ([1]; . + .) | {}", bytes),
         ("reduce range(60) as $i ({}; {a: .a, b: .a} | .a = .) | {}", depth),
+        ("reduce range(21) as $i ({}; {a: .})", depth),
         ("reduce range(19) as $i ({}; {a: ., b: .})", steps),
         ("reduce range(1e4) as $i (1; [.]) | {}", depth),
         (
@@ -239,6 +240,27 @@ fn much_nesting_of_calls_is_stopped_before_the_stack_ends() {
         let ran = thread.spawn(move || apply(&filter, "{}")).unwrap().join().unwrap();
         assert!(ran.is_ok() || ran.is_err_and(|error| error.message.contains("stack")));
     }
+}
+
+#[test]
+fn values_may_be_as_deep_as_any_record_on_a_small_stack() {
+    let limits = FrameLimits {
+        record_bytes_max: 1 << 18,
+        depth_max: 1_000,
+    };
+    let record = "{\"a\":".repeat(1_000) + "1" + &"}".repeat(1_000);
+    let filter =
+        "walk(.) | .n = ([..] | length) | .same = (. == .) | .text = (tojson | fromjson | tojson | length) | del(.a.a)";
+    let run = move || {
+        let outputs = Transform::compile(filter).unwrap().apply(record.as_bytes(), limits);
+        String::from_utf8(outputs.unwrap().remove(0)).unwrap()
+    };
+    let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(run);
+    let output = thread.unwrap().join().unwrap();
+    assert!(
+        output.starts_with("{\"a\":{},\"n\":1001,\"same\":true,\"text\":"),
+        "{output}"
+    );
 }
 
 #[test]

@@ -164,7 +164,8 @@ impl Value {
         Self::Text(Text::new(bytes.into()))
     }
 
-    fn depth(&self) -> u32 {
+    /// How many containers are nested in it, itself included.
+    pub(super) fn depth(&self) -> u32 {
         match self {
             Self::Array(array) => array.depth,
             Self::Object(object) => object.depth,
