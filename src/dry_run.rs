@@ -12,6 +12,7 @@ use crate::job::lake::Lake;
 use crate::load::chain;
 use crate::quarantine::Code;
 use crate::record::{BlockRows, Reader, RecordPlan, SourceContext, explain};
+use crate::report::is_zero;
 use crate::source::blocks::{Block, Blocks};
 use crate::source::frame::FrameLimits;
 use crate::source::inflate::{Damage, Inflate, InflateError};
@@ -61,6 +62,12 @@ pub struct Sample {
     pub tables: BTreeMap<String, BTreeMap<String, u64>>,
     /// Rejects by code.
     pub quarantined: BTreeMap<String, u64>,
+    /// Outputs of transforms beyond the first of each record.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub added: u64,
+    /// Records that transforms drop.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped: u64,
     /// Objects that could not be read, and why.
     pub unreadable: BTreeMap<String, String>,
 }
@@ -165,6 +172,8 @@ impl Sample {
             rows.take_broken_off(&bytes);
         }
         self.records += rows.read;
+        self.added += rows.added;
+        self.dropped += rows.dropped;
         for rejected in &rows.rejected {
             *self.quarantined.entry(rejected.code.as_str().to_owned()).or_default() += 1;
         }

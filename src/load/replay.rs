@@ -189,7 +189,7 @@ impl Loader {
             of.sources.iter().map(|source| source.name.clone()).collect(),
         );
         let tried = self.try_entries(of).await?;
-        if dry_run || tried.rows == 0 {
+        if dry_run || tried.rows + tried.dropped == 0 {
             return Ok(Some(Replayed::Left(tried)));
         }
         let (sources, of) = match inherit(&self.lake, &id, &all, &self.raw).await? {

@@ -465,8 +465,10 @@ impl InOrder<'_> {
                 return Err(StageError::Fault(what));
             }
             match gave {
-                Gave::Row(rows) => {
-                    report.records.rows += 1;
+                Gave::Rows(rows) => {
+                    report.records.rows += rows.tables.iter().map(|table| table.len() as u64).sum::<u64>();
+                    report.records.added += rows.added;
+                    report.records.dropped += rows.dropped;
                     report.records.quarantined = report.records.quarantined.saturating_sub(1);
                     for (tally, table) in self.tallies.iter_mut().zip(&rows.tables) {
                         tally.add(&table.tally);

@@ -6,7 +6,8 @@
 //!                                                                                  └─> entry, with its place of old
 //! ```
 //!
-//! An entry stands for one record or bad stretch, and whatever it gives is counted in its place: one row, or one entry.
+//! An entry stands for one record or bad stretch, and whatever it gives is counted in its place: one row, or one entry. Where
+//! its table has a transform, rows beyond the first are added, and a record of which there is none is dropped.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -25,8 +26,8 @@ const OPEN_MAX: usize = 64;
 
 /// What an entry gave.
 pub(super) enum Gave<'r> {
-    /// One row, the only one in here.
-    Row(&'r BlockRows),
+    /// A row, the only one in here; where its table has a transform, as many as that gave, or none.
+    Rows(&'r BlockRows),
     /// The entry, as it is to be kept.
     Entry(Box<Entry<'static>>),
 }
@@ -164,13 +165,15 @@ impl<'a> Replayer<'a> {
         }
         let (_, _, context) = self.context.as_ref().expect("made above");
         self.reader.read(self.plan, context, &bytes, &mut self.rows);
-        let rows: usize = self.rows.tables.iter().map(|table| table.len()).sum();
-        match (self.rows.read, rows, self.rows.rejected.as_slice()) {
-            (1, 1, []) => {
-                self.counts.rows += 1;
-                return (Gave::Row(&self.rows), recounted);
+        match (self.rows.read, self.rows.rejected.as_slice()) {
+            (1, []) => {
+                match self.rows.dropped {
+                    0 => self.counts.rows += 1,
+                    _ => self.counts.dropped += 1,
+                }
+                return (Gave::Rows(&self.rows), recounted);
             }
-            (1, 0, [rejected]) => {
+            (1, [rejected]) => {
                 let tables = self.plan.tables().as_slice();
                 let table = rejected.table.map(|table| tables[table].name.clone());
                 entry.error_code = rejected.code.as_str().into();

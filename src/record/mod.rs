@@ -6,10 +6,13 @@
 //!                           └──────────────────────────> Rejected <─────────────────────────────┘
 //! ```
 //!
+//! A table may have a `transform` behind the route: what it gives takes the record's place, from the tape on.
+//!
 //! Works on a block of bytes that begins and ends between records, knows nothing of where it came from, does no I/O.
 
 mod coerce;
 pub mod column;
+pub mod judge;
 pub mod keys;
 pub mod names;
 pub mod number;
@@ -20,6 +23,8 @@ mod rows;
 pub mod tape;
 pub mod text;
 pub mod time;
+pub mod transform;
+mod transformed;
 mod unknown;
 mod wrapped;
 
@@ -38,6 +43,8 @@ use route::Router;
 
 /// Most memory that the rows of one block may take where its records are as short as can be.
 const BLOCK_ROWS_BYTES: usize = 32 << 20;
+/// Blocks are no smaller, however wide their tables.
+const BLOCK_BYTES_MIN: usize = 16 << 10;
 /// A record with no more than an event time: `{"t":1}` and a newline.
 const RECORD_BYTES_MIN: usize = 8;
 /// An element of a list: `1,`.
@@ -87,12 +94,25 @@ impl RecordPlan {
     }
 
     /// Bytes of a block of which the rows take a bounded amount of memory, whatever its records are: the shortest of them
-    /// still makes a row of all columns.
+    /// still makes a row of all columns, and what a transform makes of it several.
     pub fn block_bytes(&self) -> usize {
         let rows = |plan: &TablePlan| BLOCK_ROWS_BYTES * RECORD_BYTES_MIN / plan.row_bytes.max(1) as usize;
         let elements = |plan: &TablePlan| BLOCK_ROWS_BYTES * ELEMENT_BYTES_MIN / plan.element_bytes.max(1) as usize;
-        let each = self.plans.iter().map(|plan| rows(plan).min(elements(plan)));
-        each.min().unwrap_or(BLOCK_ROWS_BYTES).max(16 << 10)
+        let each = self.plans.iter().map(|plan| {
+            let bytes = rows(plan).min(elements(plan)).max(BLOCK_BYTES_MIN);
+            match plan.transform {
+                Some(_) => {
+                    transform::block_bytes(BLOCK_ROWS_BYTES, plan.row_bytes as usize, RECORD_BYTES_MIN).min(bytes)
+                }
+                None => bytes,
+            }
+        });
+        each.min().unwrap_or(BLOCK_ROWS_BYTES)
+    }
+
+    /// Bytes that the elements of a record's lists and maps may take in columns.
+    fn elements_max(&self) -> u64 {
+        self.limits.record_bytes_max.saturating_mul(ELEMENTS_OF_RECORD_MAX)
     }
 
     /// The limits of a record.

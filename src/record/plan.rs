@@ -3,6 +3,7 @@
 use super::names::{DuplicateKey, Names, Slot, array_index};
 use super::tape::{Kind, Tape};
 use crate::record::time::TimeFormats;
+use crate::record::transform::Transform;
 use crate::table::{Coercion, ColumnType, Encoding, FieldPath, OnMismatch, Table, UnknownFields};
 
 /// An object (or array) below the top level of which members are read. It is searched once a record for all of them.
@@ -82,6 +83,8 @@ pub(crate) struct TablePlan {
     pub strict: bool,
     pub set_null: bool,
     pub unknown: UnknownPlan,
+    /// What its records pass through first.
+    pub transform: Option<Transform>,
     /// For each name whether a column takes the whole of its value: of the others something is left to keep.
     pub taken_whole: Vec<bool>,
     /// Only the route reads below some name: what else stands there is not seen while the slots are filled.
@@ -164,6 +167,7 @@ impl TablePlan {
                 UnknownFields::Quarantine => UnknownPlan::Quarantine,
                 UnknownFields::KeepIn(_) => UnknownPlan::Keep,
             },
+            transform: table.transform.clone(),
             row_bytes: table.columns.iter().map(|c| null_bytes(&c.data_type)).sum(),
             element_bytes: table
                 .columns

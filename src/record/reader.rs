@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::RecordPlan;
 use super::coerce::{Coercer, Reject, time_value};
 use super::column::{Column, Values};
 use super::names::Slot;
@@ -11,7 +12,6 @@ use super::route::Router;
 use super::rows::{BlockRows, Rejected, TableRows};
 use super::tape::{Kind, Tape};
 use super::time::{Instant, Reading, TimeError};
-use super::{ELEMENTS_OF_RECORD_MAX, RecordPlan};
 use crate::partition::hour::PartitionHour;
 use crate::quarantine::Code;
 use crate::source::frame::{BadFrame, Framer, is_space};
@@ -40,17 +40,23 @@ pub struct Reader {
     pub(super) slots: Vec<Slot>,
     nested: Vec<Slot>,
     buffer: Vec<u8>,
+    /// Of what a transform gave.
+    pub(super) outputs_tape: Tape,
+    /// What a transform gave for the last record that passed one, and the place of its table; kept where that is asked for.
+    pub(super) outputs: Vec<Vec<u8>>,
+    pub(super) outputs_of: usize,
+    pub(super) keeps_outputs: bool,
 }
 
 /// A record does not become a row, and what is known of it.
-struct Refusal {
+pub(super) struct Refusal {
     reject: Reject,
     table: Option<usize>,
     at: Option<Where>,
 }
 
 impl Refusal {
-    fn of(reject: Reject, table: Option<usize>) -> Self {
+    pub(super) fn of(reject: Reject, table: Option<usize>) -> Self {
         Self {
             reject,
             table,
@@ -154,6 +160,24 @@ impl Reader {
             .route(block, &self.tape, &mut self.slots, &mut self.buffer)
             .map_err(|_| Refusal::of(Reject::DUPLICATE, None))?
             .ok_or(Refusal::of(no_table, None))?;
+        if let Some(transform) = &plan.plans[table].transform {
+            return self.transformed(transform, plan, source, (block, range), table, out);
+        }
+        let elements_max = plan.elements_max();
+        self.row(plan, source, (block, range.len()), (table, elements_max), out)?;
+        Ok(())
+    }
+
+    /// Adds a row to `table` from the record of `len` bytes that is on the tape. The bytes that its elements take in columns.
+    #[inline]
+    pub(super) fn row(
+        &mut self,
+        plan: &RecordPlan,
+        source: &SourceContext,
+        (block, len): (&[u8], usize),
+        (table, elements_max): (usize, u64),
+        out: &mut BlockRows,
+    ) -> Result<u64, Refusal> {
         let table_plan = &plan.plans[table];
         let others = table_plan.fill(block, &self.tape, &mut self.slots);
         let reading = self
@@ -163,7 +187,6 @@ impl Reader {
 
         let rows = &mut out.tables[table];
         let before = rows.len();
-        let elements_max = plan.limits.record_bytes_max.saturating_mul(ELEMENTS_OF_RECORD_MAX);
         let added = self.columns(
             table_plan,
             block,
@@ -185,10 +208,10 @@ impl Reader {
         let columns = u32::try_from(elements)
             .unwrap_or(u32::MAX)
             .saturating_add(table_plan.row_bytes);
-        rows.weights.push((range.len() as u32).max(columns));
+        rows.weights.push((len as u32).max(columns));
         rows.tally.time_forms[reading.form.index()] += 1;
         rows.tally.time_ambiguous += u64::from(reading.ambiguous);
-        Ok(())
+        Ok(elements)
     }
 
     fn event_time(
@@ -392,6 +415,9 @@ impl Refusal {
             (Some(table), None) if code.is_event_time() => {
                 let field = &table.event_time.field;
                 format!("event time `{field}` of table `{}`: {found}", table.name).into()
+            }
+            (Some(table), None) if code == Code::TransformFailed => {
+                format!("the transform of table `{}` {found}", table.name).into()
             }
             (Some(table), None) => format!("table `{}`: {found}", table.name).into(),
             (None, _) => found.into(),

@@ -148,11 +148,16 @@ impl TableRows {
     }
 
     pub(super) fn clear(&mut self) {
-        self.columns.iter_mut().for_each(|column| column.truncate(0));
-        self.times.clear();
-        self.hours.clear();
-        self.weights.clear();
+        self.truncate(0);
         self.tally = TableTally::default();
+    }
+
+    /// Takes out all rows behind the first `len`.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.columns.iter_mut().for_each(|column| column.truncate(len));
+        self.times.truncate(len);
+        self.hours.truncate(len);
+        self.weights.truncate(len);
     }
 }
 
@@ -176,9 +181,10 @@ pub struct BlockRows {
     pub rejected: Vec<Rejected>,
     /// Records and bad stretches.
     pub read: u64,
-    /// Records unpacked from error records, beyond the first of each.
+    /// Outputs of a transform beyond the first of each record, and records unpacked from error records beyond the first of
+    /// each.
     pub added: u64,
-    /// Error records that hold none.
+    /// Records of which a transform gave nothing, and error records that hold none.
     pub dropped: u64,
     /// Where the bytes are.
     pub bytes: BlockBytes,

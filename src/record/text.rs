@@ -6,6 +6,25 @@ pub struct LoneSurrogate;
 
 /// Adds the text that `raw`, the checked inside of a JSON string, stands for.
 pub fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), LoneSurrogate> {
+    unescape_with(raw, out, |_, _| Err(LoneSurrogate))
+}
+
+/// The same, with half a surrogate pair as the three bytes that UTF-8 would have for it if it might.
+pub(super) fn unescape_halves(raw: &[u8], out: &mut Vec<u8>) {
+    let half = |code: u32, out: &mut Vec<u8>| {
+        let bits = |shift: u32| 0x80 | (code >> shift & 0x3F) as u8;
+        out.extend_from_slice(&[0xED, bits(6), bits(0)]);
+        Ok::<(), LoneSurrogate>(())
+    };
+    unescape_with(raw, out, half).expect("halves are text here");
+}
+
+#[inline]
+fn unescape_with(
+    raw: &[u8],
+    out: &mut Vec<u8>,
+    half: impl Fn(u32, &mut Vec<u8>) -> Result<(), LoneSurrogate>,
+) -> Result<(), LoneSurrogate> {
     let mut rest = raw;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         out.extend_from_slice(&rest[..at]);
@@ -27,8 +46,10 @@ pub fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Result<(), LoneSurrogate> {
                         rest = &rest[6..];
                     }
                 }
-                let character = char::from_u32(code).ok_or(LoneSurrogate)?;
-                out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                match char::from_u32(code) {
+                    Some(character) => out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+                    None => half(code, out)?,
+                }
             }
             other => out.push(other),
         }

@@ -212,10 +212,13 @@ pub struct JobReport {
 /// Quarantine entries by what became of them when they were read again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReplayCounts {
-    /// All entries: the sum of the next three.
+    /// All entries: the sum of the next four.
     pub entries: u64,
-    /// Rows now.
+    /// Rows now; of a table with a transform, one or several.
     pub rows: u64,
+    /// Dropped now by their table's transform.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub dropped: u64,
     /// Rejected again.
     pub quarantined: u64,
     /// Not to be read from quarantine: what broken objects and broken error records left, and records of which only the first
@@ -229,16 +232,18 @@ impl ReplayCounts {
         let Self {
             entries,
             rows,
+            dropped,
             quarantined,
             partial,
         } = other;
         self.entries += entries;
         self.rows += rows;
+        self.dropped += dropped;
         self.quarantined += quarantined;
         self.partial += partial;
     }
 }
 
-fn is_zero(count: &u64) -> bool {
+pub(crate) fn is_zero(count: &u64) -> bool {
     *count == 0
 }

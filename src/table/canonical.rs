@@ -12,6 +12,7 @@ use super::path::FieldPath;
 use super::route::{RouteRule, RouteValue};
 use super::times::Times;
 use super::{Coercion, Column, Encoding, EventTime, OnMismatch, ParquetOptions, Table, UnknownFields};
+use crate::record::transform::VERSION;
 
 #[derive(Serialize)]
 struct CanonicalTable<'t> {
@@ -26,6 +27,9 @@ struct CanonicalTable<'t> {
     coercion: Coercion,
     layout: &'static str,
     parquet: ParquetOptions,
+    /// With the version of what runs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transform: Option<(u32, &'t str)>,
 }
 
 #[derive(Serialize)]
@@ -67,6 +71,7 @@ pub(super) fn canonical(checked: &CheckedTable) -> String {
         unknown_fields,
         on_mismatch,
         coercion,
+        transform,
         layout,
         projection: _,
         parquet,
@@ -99,6 +104,7 @@ pub(super) fn canonical(checked: &CheckedTable) -> String {
         coercion: *coercion,
         layout: layout.name(),
         parquet: *parquet,
+        transform: transform.as_ref().map(|transform| (VERSION, transform.text())),
     };
     serde_json::to_string(&canonical).expect("texts, numbers and lists are always JSON")
 }

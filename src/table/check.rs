@@ -15,12 +15,13 @@ use super::error::{Position, Problem, Report};
 use super::names::{is_table_name, table_name_for, yaml_text};
 use super::path::FieldPath;
 use super::pattern::KeyPatterns;
-use super::read::{Field, Given, Named, OneOrMany};
+use super::read::{Field, Given, Named, OneOrMany, PlacedText};
 use super::route::{RouteRule, RouteValue};
 use super::size::{format_bytes, parse_bytes};
 use super::times::Times;
 use super::{Coercion, EventTime, OnMismatch, ParquetOptions, Projection, Table, UnknownFields};
 use crate::partition::hour::Layout;
+use crate::record::transform::{FilterError, Transform};
 
 /// Seconds in a day.
 const DAY: i64 = 86_400;
@@ -66,13 +67,7 @@ pub(super) fn check(config: &Given<TableConfig>, report: &mut Report<'_>) -> Che
 
     let (event_time, event_times) = check_event_time(config, *at, report);
     let coercion = config.coercion.or(Coercion::Lossless);
-    if let Some(transform) = config.transform.given() {
-        let problem = Problem::new("`transform` is not supported yet; remove it");
-        report.add(
-            transform.at,
-            problem.way_out("transform the records before they reach the raw bucket"),
-        );
-    }
+    let transform = check_transform(&config.transform, report);
     let layout = config.layout.or(Layout::YearMonthDayHour);
     let event = columns::EventField {
         field: event_time.as_ref().map(|event_time| &event_time.field),
@@ -110,6 +105,7 @@ pub(super) fn check(config: &Given<TableConfig>, report: &mut Report<'_>) -> Che
         unknown_fields,
         on_mismatch: config.on_mismatch.or(OnMismatch::Quarantine),
         coercion,
+        transform,
         layout,
         projection,
         parquet,
@@ -263,6 +259,31 @@ fn check_limit(limit: &Field<Literal>, default: i64, report: &mut Report<'_>) ->
             report.take(*at, seconds)
         }
     }
+}
+
+/// The filter, compiled; `None` if there is none, or one with errors.
+fn check_transform(transform: &Field<PlacedText>, report: &mut Report<'_>) -> Option<Transform> {
+    let Given { value: placed, .. } = transform.given()?;
+    // A block of YAML ends in a line end, which says nothing.
+    let errors = match Transform::compile(placed.text.trim_end()) {
+        Ok(transform) => return Some(transform),
+        Err(errors) => errors,
+    };
+    for FilterError { at, message, way_out } in errors {
+        let place = placed.exact_place_of(at.start);
+        let within = if place.is_none() {
+            let before = &placed.text[..at.start];
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            let (line, column) = (before.matches('\n').count() + 1, line.chars().count() + 1);
+            format!(" (line {line}, column {column} of the filter)")
+        } else {
+            String::new()
+        };
+        let problem = Problem::new(format!("`transform`: {message}{within}"));
+        let problem = Problem { way_out, ..problem };
+        report.add(place.unwrap_or(placed.at), problem);
+    }
+    None
 }
 
 fn check_unknown_fields(config: &TableConfig, layout: Layout, report: &mut Report<'_>) -> UnknownFields {

@@ -53,9 +53,10 @@ mapping! {
         /// How far a value may differ in kind from its column.
         #[schemars(default, extend("default" = "lossless"))]
         coercion: Coercion,
-        // Known, so that the error can say what to do; not offered.
-        #[schemars(skip)]
-        transform: String,
+        /// A jq filter for this table's records, applied after routing: each object that it gives takes the record's place,
+        /// and where it gives none the record is dropped. Applied to what it gave, it must change nothing.
+        #[schemars(default, extend("examples" = [".state = \"transformed\""]))]
+        transform: PlacedText,
         /// The folders below the table, one for each hour (UTC).
         #[schemars(default, extend("default" = "year/month/day/hour"))]
         layout: Layout,

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A `Table` holds only what has been checked: its types parse, its names are unique, its defaults are filled in and no
-//! other table claims its records. All errors of all files come together, each with file, line, column and a way out.
+//! other table claims its records, its filter is compiled. All errors of all files come together, each with file, line, column and a way out.
 //! Knows neither Arrow nor Parquet, and no record.
 
 use chrono::NaiveDate;
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 use crate::partition::hour::Layout;
 use crate::record::time::TimeFormats;
+use crate::record::transform::Transform;
 
 pub mod arrow;
 mod canonical;
@@ -67,6 +68,8 @@ pub struct Table {
     pub on_mismatch: OnMismatch,
     /// How far a value may differ in kind from its column.
     pub coercion: Coercion,
+    /// What its records pass through before they are read into columns.
+    pub transform: Option<Transform>,
     /// The folders of an hour.
     pub layout: Layout,
     /// The dates that Athena looks at.
@@ -212,6 +215,7 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     })
 }
 
+pub(crate) use names::nearest as nearest_name;
 pub(crate) use size::format_bytes;
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ pub(super) fn table_name_for(text: &str) -> String {
 }
 
 /// The known name that was most likely meant, or `None` where none is near.
-pub(super) fn nearest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let found = found.to_ascii_lowercase().replace('-', "_");
     let distance = |name: &str| {
         // `event` was to become `event_time`, however many characters are missing.

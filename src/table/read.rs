@@ -248,11 +248,14 @@ pub(super) struct PlacedText {
 impl PlacedText {
     /// Where a byte of the text stands in the file; where the text begins, if the file spells it in another way.
     pub(super) fn place_of(&self, byte: usize) -> Position {
+        self.exact_place_of(byte).unwrap_or(self.at)
+    }
+
+    /// Where a byte of the text stands in the file, unless the file spells the text in another way.
+    pub(super) fn exact_place_of(&self, byte: usize) -> Option<Position> {
         let before = self.text.get(..byte).unwrap_or_default();
-        match self.inside {
-            Some(inside) if !before.contains('\n') => inside.right(before.chars().count()),
-            _ => self.at,
-        }
+        let inside = self.inside.filter(|_| !before.contains('\n'))?;
+        Some(inside.right(before.chars().count()))
     }
 }
 

@@ -29,6 +29,7 @@ mod replay;
 mod schema_check;
 mod selection;
 mod sweep;
+mod transform;
 mod verify;
 mod verify_damaged;
 mod verify_heirs;

@@ -114,3 +114,92 @@ fn a_sample_that_holds_no_records_or_is_not_there_is_said_so() {
     assert!(ran.stderr.contains("nowhere"), "{}", ran.stderr);
     sandbox.run("schema check --schemas nowhere").exits(2);
 }
+
+#[test]
+fn a_transform_is_shown_by_what_it_gives() {
+    let sandbox = Sandbox::empty();
+    let filter = "transform: 'if .kind == \"k0\" then empty elif .items then .items[] as $id | del(.items) | .id = $id else . end'\n";
+    sandbox.write("schemas/event.yaml", EVENT_YAML.to_owned() + filter);
+    let at = "\"at\":\"2024-05-01T03:00:00Z\"";
+    let lines = [
+        format!("{{\"kind\":\"k0\",{at}}}\n"),
+        format!("{{\"kind\":\"k1\",{at},\"items\":[1,2]}}\n"),
+        format!("{{\"kind\":\"k1\",{at},\"items\":7}}\n"),
+    ];
+    sandbox.write("sample.json", lines.concat());
+    let json = sandbox.run("schema check --sample sample.json --json").exits(0).json();
+    let of = |landed: &Value| {
+        json!([
+            landed["record"],
+            landed["partition"],
+            landed["quarantined"],
+            landed["dropped"]
+        ])
+    };
+    let found: Vec<Value> = json["sample"].as_array().unwrap().iter().map(of).collect();
+    let partition = "event/year=2024/month=05/day=01/hour=03";
+    let expected = [
+        json!([1, null, null, true]),
+        json!([2, partition, null, null]),
+        json!([2, partition, null, null]),
+        json!([3, null, "Transform.Failed", null]),
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(json["not_idempotent"], Value::Null);
+    let shown = sandbox.run("schema check --sample sample.json").exits(0).stdout;
+    assert!(
+        shown.contains("record 1 at byte 0: dropped: the transform gives nothing for it\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_transform_that_changes_what_it_gave_fails_with_the_line_of_the_record() {
+    let filters = [
+        (".n += 1", "is changed again"),
+        (".text |= tostring", ""),
+        (".tag = \"x\" + (.tag // \"\")", "is changed again"),
+        ("if .seen then empty else .seen = true end", "is dropped then"),
+        (". , .", "becomes 2 records then"),
+        (
+            "if .seen then del(.at) else .seen = true end",
+            "is rejected then: EventTime.Missing",
+        ),
+        (".kind = \"other\"", "is rejected then: Route.NoTable"),
+        (".kind = \"day\"", "belongs to table day then"),
+        (".state = \"transformed\"", ""),
+        ("del(.x)", ""),
+        (".at |= (tostring | ascii_upcase)", ""),
+    ];
+    for (filter, what) in filters {
+        let sandbox = sandbox();
+        let event = EVENT_YAML.replace("event_time", "route: { kind: k0 }\nevent_time");
+        sandbox.write("schemas/event.yaml", format!("{event}transform: |\n  {filter}\n"));
+        let day =
+            "table: day\nroute: { kind: day }\nevent_time: { field: at, max_past: none }\ncolumns: { at: timestamp }\n";
+        sandbox.write("schemas/day.yaml", day);
+        let record = "{\"kind\":\"k0\",\n  \"at\":\"2024-05-01t03:00:00z\"}\n";
+        sandbox.write("sample.json", format!("{{\"kind\":\"k0\"}}\n\n{record}"));
+        let exit = i32::from(!what.is_empty());
+        let ran = sandbox.run("schema check --sample sample.json").exits(exit);
+        let json = sandbox
+            .run("schema check --sample sample.json --json")
+            .exits(exit)
+            .json();
+        if what.is_empty() {
+            assert_eq!(json["not_idempotent"], Value::Null, "{filter}");
+            continue;
+        }
+        let path = sandbox.path("sample.json");
+        let line = format!(
+            "not idempotent: the transform of table event, applied twice: record 2 (line 3) of {} {what}",
+            path.display()
+        );
+        assert!(ran.stdout.contains(&line), "{filter}: {ran:?}");
+        let [changed] = &json["not_idempotent"].as_array().unwrap()[..] else {
+            panic!("{json}")
+        };
+        let known = json!([changed["record"], changed["line"], changed["table"]]);
+        assert_eq!(known, json!([2, 3, "event"]), "{filter}");
+    }
+}

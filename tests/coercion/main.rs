@@ -11,4 +11,5 @@ mod numbers;
 #[path = "../support/reading.rs"]
 mod reading;
 mod times;
+mod transformed;
 mod unknown;

@@ -52,7 +52,13 @@ pub(crate) fn read_from(plan: &RecordPlan, key: &str, last_modified_s: i64, bloc
         String::from_utf8_lossy(block)
     );
     let rows: usize = out.tables.iter().map(TableRows::len).sum();
-    assert_eq!(out.read, (rows + out.rejected.len()) as u64);
+    assert_eq!(
+        out.read + out.added,
+        (rows + out.rejected.len()) as u64 + out.dropped,
+        "{} added, {} dropped",
+        out.added,
+        out.dropped
+    );
     out
 }
 

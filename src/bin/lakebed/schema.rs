@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use lakebed::load::chain;
-use lakebed::record::{BlockRows, Reader, RecordPlan, SourceContext};
+use lakebed::record::judge::{Judge, Output, Verdict};
+use lakebed::record::{RecordPlan, SourceContext};
 use lakebed::settings::Flags;
 use lakebed::source::blocks::{Block, Blocks};
 use lakebed::source::frame::Framer;
@@ -41,6 +42,9 @@ struct Checked {
     verb: &'static str,
     tables: Vec<CheckedTable>,
     sample: Vec<Landed>,
+    /// Records that a transform changes again when it is applied to what it gave.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_idempotent: Vec<Changed>,
 }
 
 #[derive(Debug, Serialize)]
@@ -63,7 +67,27 @@ struct Landed {
     partition: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quarantined: Option<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dropped: bool,
     why: String,
+}
+
+/// A record of which the transform's output does not stay what it is when it passes once more.
+#[derive(Debug, Serialize)]
+struct Changed {
+    source: String,
+    record: u64,
+    /// Where it begins, from 1.
+    line: u64,
+    table: String,
+    what: String,
+}
+
+/// What the records of one sample show.
+#[derive(Debug, Default)]
+struct Sampled {
+    landed: Vec<Landed>,
+    changed: Vec<Changed>,
 }
 
 pub(crate) fn run(verb: Verb) -> Result<Exit, Refused> {
@@ -97,16 +121,23 @@ pub(crate) fn run(verb: Verb) -> Result<Exit, Refused> {
             })
             .collect(),
         sample: Vec::new(),
+        not_idempotent: Vec::new(),
     };
     for source in &listing.sources {
-        checked.sample.extend(sample(&plan, source)?);
+        let Sampled { landed, changed } = sample(&plan, source)?;
+        checked.sample.extend(landed);
+        checked.not_idempotent.extend(changed);
     }
     if args.json {
         show::json(&checked)?;
     } else {
         print(&checked).map_err(|error| Refused::failed(format!("print: {error}")))?;
     }
-    Ok(Exit::Done)
+    Ok(if checked.not_idempotent.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }
 
 /// Which records belong to a table, in words.
@@ -143,7 +174,7 @@ fn condition(table: &Table) -> Option<String> {
     (!rules.is_empty()).then(|| rules.join(" and "))
 }
 
-fn sample(plan: &RecordPlan, source: &Source) -> Result<Vec<Landed>, Refused> {
+fn sample(plan: &RecordPlan, source: &Source) -> Result<Sampled, Refused> {
     let fail = |error: &dyn std::error::Error| Refused::failed(format!("{}: {}", source.name, chain(error)));
     let file = std::fs::File::open(source.name.path().unwrap_or_default()).map_err(|error| fail(&error))?;
     let hint = Hint {
@@ -164,24 +195,24 @@ fn sample(plan: &RecordPlan, source: &Source) -> Result<Vec<Landed>, Refused> {
             table,
             partition,
             quarantined,
+            dropped: false,
             why,
         }
     };
+    let whole = |code, why: &str| Sampled {
+        landed: vec![landed(1, 0, None, None, Some(code), why.to_owned())],
+        ..Sampled::default()
+    };
     let bytes = match block {
         Some(Block::Bytes { bytes, .. }) => bytes,
-        None => return Ok(Vec::new()),
+        None => return Ok(Sampled::default()),
         Some(Block::NotJson { .. }) => {
-            let why = "no JSON record begins in its first MiB".to_owned();
-            return Ok(vec![landed(1, 0, None, None, Some("Object.NotJson"), why)]);
+            return Ok(whole("Object.NotJson", "no JSON record begins in its first MiB"));
         }
-        Some(Block::Oversized { .. }) => {
-            let why = "longer than a record may be".to_owned();
-            return Ok(vec![landed(1, 0, None, None, Some("Record.TooLarge"), why)]);
-        }
+        Some(Block::Oversized { .. }) => return Ok(whole("Record.TooLarge", "longer than a record may be")),
     };
     let context = SourceContext::new(plan, &source.name.key, source.version.last_modified_s);
-    let (mut reader, mut rows) = (Reader::default(), BlockRows::new(plan));
-    let mut result = Vec::new();
+    let mut judge = Judge::new(plan);
     let mut framer = Framer::new(plan.limits(), 0);
     let mut at = 0;
     let mut stretches = Vec::new();
@@ -189,41 +220,64 @@ fn sample(plan: &RecordPlan, source: &Source) -> Result<Vec<Landed>, Refused> {
         stretches.push(stretch);
     }
     stretches.extend(framer.finish());
+    let mut sampled = Sampled::default();
     // One by one, so that each is told with its own reason.
     for (place, stretch) in stretches.iter().enumerate() {
         let (record, offset) = (place as u64 + 1, stretch.range.start);
-        reader.read(
-            plan,
-            &context,
-            &bytes[offset as usize..stretch.range.end as usize],
-            &mut rows,
-        );
-        for rejected in &rows.rejected {
-            let table = rejected.table.map(|table| plan.tables().as_slice()[table].name.clone());
-            result.push(landed(
-                record,
-                offset,
-                table,
-                None,
-                Some(rejected.code.as_str()),
-                rejected.message.clone().into_owned(),
-            ));
-        }
-        for (table, rows) in plan.tables().iter().zip(&rows.tables) {
-            for hour in &rows.hours {
-                let partition = format!("{}/{}", table.name, table.layout.prefix(*hour));
-                result.push(landed(
-                    record,
-                    offset,
-                    Some(table.name.clone()),
-                    Some(partition),
-                    None,
-                    because(table),
-                ));
+        let text = &bytes[offset as usize..stretch.range.end as usize];
+        let (table, outputs) = match judge.judge(&context, text) {
+            Verdict::Taken { table, outputs } => (table, outputs),
+            Verdict::Rejected { code, message, table } => {
+                let (table, code) = (table.map(str::to_owned), Some(code.as_str()));
+                let rejected = landed(record, offset, table, None, code, message.into_owned());
+                sampled.landed.push(rejected);
+                continue;
             }
+        };
+        let schema = plan.tables().get(table).expect("a record is taken by a table");
+        if outputs.is_empty() {
+            let why = "the transform gives nothing for it".to_owned();
+            let dropped = landed(record, offset, Some(table.to_owned()), None, None, why);
+            sampled.landed.push(Landed {
+                dropped: true,
+                ..dropped
+            });
         }
+        for output in &outputs {
+            let partition = format!("{table}/{}", schema.layout.prefix(output.hour));
+            let why = because(schema);
+            let row = landed(record, offset, Some(table.to_owned()), Some(partition), None, why);
+            sampled.landed.push(row);
+        }
+        if schema.transform.is_none() {
+            continue;
+        }
+        let changed = outputs
+            .iter()
+            .find_map(|output| changed_again(&mut judge, &context, table, output));
+        sampled.changed.extend(changed.map(|what| Changed {
+            source: source.name.to_string(),
+            record,
+            line: bytes[..offset as usize].iter().filter(|byte| **byte == b'\n').count() as u64 + 1,
+            table: table.to_owned(),
+            what,
+        }));
     }
-    Ok(result)
+    Ok(sampled)
+}
+
+/// What becomes of an output where it passes its transform once more, if it does not stay what it is.
+fn changed_again(judge: &mut Judge<'_>, context: &SourceContext, table: &str, output: &Output) -> Option<String> {
+    match judge.judge(context, &output.json) {
+        Verdict::Rejected { code, message, .. } => Some(format!("is rejected then: {}  {message}", code.as_str())),
+        Verdict::Taken { table: other, .. } if other != table => Some(format!("belongs to table {other} then")),
+        Verdict::Taken { outputs, .. } => match outputs.as_slice() {
+            [same] if same == output => None,
+            [_] => Some("is changed again".to_owned()),
+            [] => Some("is dropped then".to_owned()),
+            several => Some(format!("becomes {} records then", several.len())),
+        },
+    }
 }
 
 fn print(checked: &Checked) -> std::io::Result<()> {
@@ -245,9 +299,32 @@ fn print(checked: &Checked) -> std::io::Result<()> {
         }
         let place = match (&landed.partition, landed.quarantined) {
             (Some(partition), _) => format!("{partition}  because {}", landed.why),
+            (None, None) => format!("dropped: {}", landed.why),
             (None, code) => format!("quarantine: {}  {}", code.unwrap_or_default(), landed.why),
         };
         writeln!(out, "  record {} at byte {}: {place}", landed.record, landed.offset)?;
+    }
+    if !checked.not_idempotent.is_empty() {
+        writeln!(out)?;
+    }
+    for changed in &checked.not_idempotent {
+        let Changed {
+            source,
+            record,
+            line,
+            table,
+            what,
+        } = changed;
+        writeln!(
+            out,
+            "not idempotent: the transform of table {table}, applied twice: record {record} (line {line}) of {source} {what}"
+        )?;
+    }
+    if !checked.not_idempotent.is_empty() {
+        writeln!(
+            out,
+            "try: a filter that gives what it is given where that was transformed before"
+        )?;
     }
     Ok(())
 }

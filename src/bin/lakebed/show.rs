@@ -133,7 +133,7 @@ fn summed_up(summary: &Summary) -> String {
     }
     let records = &summary.records;
     text += &format!(
-        "{} loaded ({}), {} already loaded, {} failed, {} damaged\n{}: {} rows, {} quarantined\n\n",
+        "{} loaded ({}), {} already loaded, {} failed, {} damaged\n{}: {} rows, {} quarantined{}\n\n",
         count(sources.done, "object"),
         HumanBytes(sources.bytes),
         HumanCount(sources.already),
@@ -142,6 +142,7 @@ fn summed_up(summary: &Summary) -> String {
         count(records.read, "record"),
         HumanCount(records.rows),
         HumanCount(records.quarantined),
+        transformed(records.dropped, records.added),
     );
     if summary.replaced_jobs > 0 {
         let line = format!(
@@ -183,6 +184,15 @@ fn summed_up(summary: &Summary) -> String {
     text
 }
 
+/// What transforms took and gave, if anything: then records are not as many as rows and rejects.
+fn transformed(dropped: u64, added: u64) -> String {
+    let what = |number: u64, what: &str| match number {
+        0 => String::new(),
+        number => format!(", {} {what}", HumanCount(number)),
+    };
+    what(dropped, "dropped") + &what(added, "added")
+}
+
 /// What became of the lake's own quarantine.
 pub(crate) fn replayed(summary: &Summary, dry_run: bool, as_json: bool) -> Result<(), Refused> {
     if as_json {
@@ -202,13 +212,14 @@ pub(crate) fn replayed(summary: &Summary, dry_run: bool, as_json: bool) -> Resul
             count(jobs, "job"),
         ),
         (jobs, _) => format!(
-            "{} of {} read again: {} {}, {} rejected again, {} of which no whole record was kept\n",
+            "{} of {} read again: {} {}, {} rejected again, {} of which no whole record was kept{}\n",
             entries(tried.entries),
             count(jobs - replayed.jobs_already - replayed.jobs_failed, "job"),
             HumanCount(tried.rows),
             if dry_run { "would be rows" } else { "are rows now" },
             HumanCount(tried.quarantined),
             HumanCount(tried.partial),
+            transformed(tried.dropped, 0),
         ),
     };
     if dry_run {
@@ -362,6 +373,14 @@ pub(crate) fn dry_run(result: &DryRun, as_json: bool) -> Result<(), Refused> {
         }
         align_right(&mut hours, &[1, 2]);
         text += &format!("{hours}\n");
+        for (number, what) in [
+            (sample.dropped, "dropped by a transform"),
+            (sample.added, "added by one"),
+        ] {
+            if number > 0 {
+                text += &format!("  {} would be {what}\n", HumanCount(number));
+            }
+        }
         for (code, count) in &sample.quarantined {
             text += &format!("  {} would be quarantined: {code}\n", HumanCount(*count));
         }

@@ -92,12 +92,21 @@ fn all_that_decides_a_byte_is_in_the_plan() {
         ("columns:", "parquet: { row_group_rows: 5 }\ncolumns:"),
         ("columns:", "parquet: { row_group_bytes: 5MiB }\ncolumns:"),
         ("columns:", "parquet: { file_bytes: 5MiB }\ncolumns:"),
+        ("columns:", "transform: .\ncolumns:"),
+        ("columns:", "transform: .a = 1\ncolumns:"),
     ] {
         let changed = FULL.replace(from, to);
         assert!(seen.insert(canonical(&changed)), "{from} -> {to}");
     }
     let renamed = load(&[("schemas/u.yaml", &FULL.replace("table: t", "table: u"))]).unwrap();
     assert!(seen.insert(renamed.canonical()));
+}
+
+#[test]
+fn a_transform_is_in_the_plan_with_its_version_however_yaml_spells_it() {
+    let quoted = canonical(&format!("{FULL}transform: '.a = 1'\n"));
+    assert!(quoted.ends_with(",\"transform\":[1,\".a = 1\"]}\n"), "{quoted}");
+    assert_eq!(canonical(&format!("{FULL}transform: |\n  .a = 1\n")), quoted);
 }
 
 #[test]

@@ -96,7 +96,14 @@ fn keys_that_are_missing_unknown_or_twice() {
             columns: { a: int }                 | 4:1  | `columns` stands here and on line 3 | keep one
             description:                        | 4:1  | `description` has no value | remove the line
             parquet: ~                          | 4:1  | `parquet` has no value | remove the line
-            transform: '.a = 1'                 | 4:12 | `transform` is not supported yet; remove it | before they reach
+            transform: 1                        | 4:12 | expected a text, found the number 1 | in quotes
+            transform: ''                       | 4:13 | `transform`: expected term, found its end
+            transform: '.a = now'               | 4:18 | no filter `now/0` here: a transform may depend on nothing but
+            transform: ascii_donwcase           | 4:12 | no filter `ascii_donwcase/0` here | `ascii_downcase`
+            transform: '[zzzzzz]'               | 4:14 | no filter `zzzzzz/0` here
+            transform: .é = (1                  | 4:13 | `transform`: expected token, found `é`
+            transform: \"\\x2e = zzzzzz\"         | 4:12 | no filter `zzzzzz/0` here (line 1, column 5 of the filter)
+            transform: 'def f: f; f'            | 4:20 | `f` calls itself | `reduce`
         ",
         "\n",
     );

@@ -1,0 +1,10 @@
+def toboolean: if isboolean then . elif . == "true" then true elif . == "false" then false else error("no boolean") end;
+def toarray: if isarray then . else [.] end;
+def trimstr($s): ltrimstr($s) | rtrimstr($s);
+def ascii: [.] | implode;
+def transpose: [range([.[] | length] | max // 0) as $i | [.[][$i]]];
+def in(xs): . as $x | xs | has($x);
+def inside(xs): . as $x | xs | contains($x);
+def index($i): indices($i) | .[0];
+def rindex($i): indices($i) | .[-1:] | .[0];
+def @json: tojson;
