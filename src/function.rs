@@ -3,19 +3,20 @@
 //! ```text
 //! payload ─door─> objects ─allowed─> names ──objects──> fates ──> answer, metrics
 //!        ├─order─> backfill, sweep, reconcile ──> report            └ all within the deadline
-//!        └─firehose─> records ──> records
+//!        └─firehose─> records ──> records, transformed
 //! ```
 //!
 //! What asks for other work than objects is followed in `orders`. One is made for a process and answers one invocation after another. Logs names and counts, never what is in records.
 
 mod backfill;
 mod deadline;
+mod firehose;
 mod objects;
 mod orders;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -23,7 +24,8 @@ use tokio::sync::OnceCell;
 use tracing::{error, info, warn};
 
 use crate::door::{
-    Allowed, AllowedError, AnswerError, Call, DoorError, Failure, Fate, Fates, NotAllowed, Order, OrderError, Tally,
+    Allowed, AllowedError, AnswerError, Call, DoorError, Failure, Fate, Fates, FirehoseCall, NotAllowed, Order,
+    OrderError, Tally,
 };
 use crate::emf::{Invocation, TableMetrics};
 use crate::engine::{Engine, EngineConfig, EngineError};
@@ -32,6 +34,7 @@ use crate::load::chain;
 use crate::pipeline::Progress;
 use crate::place::Place;
 use crate::reconcile::ReconcileError;
+use crate::record::RecordPlan;
 use crate::report::{Summary, TableSummary};
 use crate::s3::{LocationError, S3};
 use crate::settings::Settings;
@@ -55,6 +58,8 @@ pub struct Function {
     connect: Connect,
     s3: OnceCell<S3>,
     works: Mutex<Arc<Works>>,
+    /// Made by the first call of Firehose.
+    record_plan: OnceLock<RecordPlan>,
     cold: AtomicBool,
 }
 
@@ -176,6 +181,7 @@ impl Function {
             connect: |owner| Box::pin(S3::in_lambda(owner)),
             s3: OnceCell::new(),
             works,
+            record_plan: OnceLock::new(),
             cold: AtomicBool::new(true),
         })
     }
@@ -235,6 +241,9 @@ impl Function {
         if let Some(order) = Order::read(payload) {
             // Boxed: it is as large as all of what follows, and rare.
             return Box::pin(self.follow(order?, deadline, works, metrics, troubles)).await;
+        }
+        if let Some(call) = FirehoseCall::read(payload) {
+            return Ok(self.transform(&call?, metrics, troubles));
         }
         let call = Call::read(payload)?;
         let id = metrics.request_id.clone();

@@ -24,8 +24,10 @@ pub(super) const SHAPE: &str = "records of Firehose (\"deliveryStreamArn\" with 
 
 /// What a function may answer, less what is counted here by estimate only.
 const ANSWER_BYTES_MAX: usize = 6 * 1024 * 1024 - 64 * 1024;
-/// What an answer takes without data: names, signs, the longest result.
-const RESULT_BYTES: usize = 64;
+/// What the answer to a record takes besides its id: names, signs, the longest result.
+const RESULT_BYTES: usize = 46;
+/// And what data and metadata take more, besides themselves.
+const OK_BYTES: usize = 28;
 
 /// A call of Firehose.
 #[derive(Debug)]
@@ -93,7 +95,7 @@ impl FirehoseCall {
     pub fn answer(&self, transformed: Vec<Transformed>) -> (Value, u64) {
         let mut room = ANSWER_BYTES_MAX;
         for id in &self.ids {
-            room = room.saturating_sub(id.len() + RESULT_BYTES);
+            room = room.saturating_sub(Value::from(id.as_str()).to_string().len() + RESULT_BYTES);
         }
         let mut left_out = 0;
         let answers: Vec<Value> = self
@@ -146,7 +148,7 @@ impl Transformed {
         let Self::Ok { data, keys } = self else { return 0 };
         // Names and values, in quotes, with signs between; none of them is escaped.
         let keys: usize = keys.iter().map(|(name, value)| name.len() + value.len() + 6).sum();
-        data.len().div_ceil(3) * 4 + keys + RESULT_BYTES
+        data.len().div_ceil(3) * 4 + keys + OK_BYTES
     }
 }
 

@@ -82,6 +82,9 @@ fn each_example_asks_for_what_it_shows() {
         );
         told.insert(file.to_owned());
     }
+    let payload = serde_json::from_str(&fs::read_to_string(events().join("firehose.json")).unwrap()).unwrap();
+    assert_eq!(FirehoseCall::read(&payload).unwrap().unwrap().records().len(), 3);
+    told.insert("firehose.json".to_owned());
     let there = fs::read_dir(events()).unwrap();
     let there: BTreeSet<String> = there
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

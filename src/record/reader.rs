@@ -74,6 +74,14 @@ pub(super) enum Where {
 }
 
 impl Reader {
+    /// One that keeps what transforms give.
+    pub(super) fn keeping_outputs() -> Self {
+        Self {
+            keeps_outputs: true,
+            ..Self::default()
+        }
+    }
+
     /// Reads all records of `block`, which begins and ends between records, into `out`.
     pub fn read(&mut self, plan: &RecordPlan, source: &SourceContext, block: &[u8], out: &mut BlockRows) {
         out.clear();

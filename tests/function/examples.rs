@@ -188,6 +188,23 @@ async fn each_task_of_the_examples_has_its_result() {
 }
 
 #[tokio::test]
+async fn records_of_the_example_of_firehose_are_judged_without_a_lake() {
+    let (world, function) = world();
+    let answer = answer(&function, &example("firehose.json")).await;
+    let of = |field: &str| -> Vec<Value> {
+        let records = answer["records"].as_array().unwrap();
+        records.iter().map(|record| record[field].clone()).collect()
+    };
+    assert_eq!(of("result"), ["Ok", "Ok", "ProcessingFailed"]);
+    let hours: Vec<_> = of("metadata")
+        .iter()
+        .map(|metadata| metadata["partitionKeys"]["hour"].clone())
+        .collect();
+    assert_eq!(hours, [json!("02"), json!("03"), Value::Null]);
+    assert_eq!(world.requests().len(), 0);
+}
+
+#[tokio::test]
 async fn orders_of_the_examples_are_followed() {
     let (_world, function) = world();
     let report = answer(&function, &example("backfill.json")).await;

@@ -31,6 +31,7 @@ mod deadline;
 mod doors;
 mod examples;
 mod faults;
+mod firehose;
 mod keys;
 mod killed;
 mod lost;
