@@ -55,10 +55,8 @@ impl<'p> Judge<'p> {
     /// Judges by this plan, which reads records as they are and not those within error records.
     pub fn new(plan: &'p RecordPlan) -> Self {
         debug_assert!(!plan.unwraps, "an error record may hold several");
-        let reader = Reader {
-            keeps_outputs: true,
-            ..Reader::default()
-        };
+        let mut reader = Reader::default();
+        reader.keeps_outputs = true;
         let rows = BlockRows::new(plan);
         Self { plan, reader, rows }
     }
