@@ -270,18 +270,16 @@ fn check_transform(transform: &Field<PlacedText>, report: &mut Report<'_>) -> Op
         Err(errors) => errors,
     };
     for FilterError { at, message, way_out } in errors {
-        let place = placed.exact_place_of(at.start);
-        let within = if place.is_none() {
-            let before = &placed.text[..at.start];
-            let line = before.rsplit('\n').next().unwrap_or_default();
-            let (line, column) = (before.matches('\n').count() + 1, line.chars().count() + 1);
-            format!(" (line {line}, column {column} of the filter)")
-        } else {
-            String::new()
+        let exact = placed.exact_place_of(at.start, report.source);
+        let message = match exact {
+            Some(_) => format!("`transform`: {message}"),
+            None => {
+                let Position { line, column } = placed.place_within(at.start);
+                format!("`transform`: {message} (line {line}, column {column} of the filter)")
+            }
         };
-        let problem = Problem::new(format!("`transform`: {message}{within}"));
-        let problem = Problem { way_out, ..problem };
-        report.add(place.unwrap_or(placed.at), problem);
+        let problem = Problem::new(message);
+        report.add(exact.unwrap_or(placed.at), Problem { way_out, ..problem });
     }
     None
 }

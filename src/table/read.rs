@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::de::value::StrDeserializer;
 
-use super::error::{Position, Problem, Report};
+use super::error::{Position, Problem, Report, Source};
 use super::names::nearest;
 use super::yaml::{Entry, Node, Value};
 
@@ -248,14 +248,37 @@ pub(super) struct PlacedText {
 impl PlacedText {
     /// Where a byte of the text stands in the file; where the text begins, if the file spells it in another way.
     pub(super) fn place_of(&self, byte: usize) -> Position {
-        self.exact_place_of(byte).unwrap_or(self.at)
+        let before = self.text.get(..byte).unwrap_or_default();
+        match self.inside {
+            Some(inside) if !before.contains('\n') => inside.right(before.chars().count()),
+            _ => self.at,
+        }
     }
 
-    /// Where a byte of the text stands in the file, unless the file spells the text in another way.
-    pub(super) fn exact_place_of(&self, byte: usize) -> Option<Position> {
+    /// The same, or nothing if the file spells the text in another way. In a block of lines it spells them as they are.
+    pub(super) fn exact_place_of(&self, byte: usize, source: &Source) -> Option<Position> {
+        if self.inside.is_some() && !self.text.trim_end().contains('\n') {
+            return Some(self.place_of(byte));
+        }
+        let Position { line, column } = self.place_within(byte);
+        let place = Position {
+            line: self.at.line + line - 1,
+            ..self.at
+        };
+        let mut written = source.text.lines().nth(place.line - 1)?.chars();
+        let indented = written.by_ref().take(place.column - 1).all(|c| c == ' ');
+        let is_same = Some(written.as_str()) == self.text.lines().nth(line - 1);
+        (indented && is_same).then(|| place.right(column - 1))
+    }
+
+    /// Line and column of a byte in the text itself.
+    pub(super) fn place_within(&self, byte: usize) -> Position {
         let before = self.text.get(..byte).unwrap_or_default();
-        let inside = self.inside.filter(|_| !before.contains('\n'))?;
-        Some(inside.right(before.chars().count()))
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        Position {
+            line: before.matches('\n').count() + 1,
+            column: line.chars().count() + 1,
+        }
     }
 }
 

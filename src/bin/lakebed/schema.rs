@@ -17,6 +17,9 @@ use serde::Serialize;
 
 use crate::{Exit, Refused, flags, show};
 
+/// Records that change again, of which so many are shown.
+const CHANGED_SHOWN_MAX: usize = 20;
+
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Verb {
     /// Check schema files, and show where sample records would land and why
@@ -307,7 +310,10 @@ fn print(checked: &Checked) -> std::io::Result<()> {
     if !checked.not_idempotent.is_empty() {
         writeln!(out)?;
     }
-    for changed in &checked.not_idempotent {
+    let (shown, more) = checked
+        .not_idempotent
+        .split_at(checked.not_idempotent.len().min(CHANGED_SHOWN_MAX));
+    for changed in shown {
         let Changed {
             source,
             record,
@@ -319,6 +325,9 @@ fn print(checked: &Checked) -> std::io::Result<()> {
             out,
             "not idempotent: the transform of table {table}, applied twice: record {record} (line {line}) of {source} {what}"
         )?;
+    }
+    if !more.is_empty() {
+        writeln!(out, "and {} more; --json lists all", more.len())?;
     }
     if !checked.not_idempotent.is_empty() {
         writeln!(

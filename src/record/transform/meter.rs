@@ -184,7 +184,7 @@ mod tests {
         );
         assert_eq!(metered(BUDGET, || nest(4)), Err(Stop::Depth));
         assert_eq!(metered(plenty, || deeper(1_000_000)), Err(Stop::Stack));
-        assert_eq!(metered(BUDGET, || step()), Ok(()));
+        assert_eq!(metered(BUDGET, step), Ok(()));
         // Outside of a run nothing is limited.
         make(1 << 40);
     }

@@ -110,6 +110,30 @@ fn keys_that_are_missing_unknown_or_twice() {
 }
 
 #[test]
+fn a_filter_of_several_lines_is_wrong_where_it_is_wrong() {
+    for (spelled, place) in [
+        (
+            "|\n  .a = 1\n  # wörter\n  | .b = é\n",
+            "7:10 expected token, found `é`",
+        ),
+        ("|\n  .a = 1\n    | .b = zzzzzz\n", "6:12 no filter `zzzzzz/0` here"),
+        ("|-\n  .a = 1 |\n  zzzzzz", "6:3 no filter `zzzzzz/0` here"),
+        (
+            ">\n  .a = 1 |\n  zzzzzz\n",
+            "5:3 no filter `zzzzzz/0` here (line 1, column 10 of the filter)",
+        ),
+        ("|\n  .a = (1\n", "5:10 expected closing parenthesis, found its end"),
+    ] {
+        let (place, message) = place.split_once(' ').unwrap();
+        let text = format!("table: t\nevent_time: {{ field: time }}\ncolumns: {{ id: string }}\ntransform: {spelled}");
+        let SchemaErrors(errors) = load(&[("schemas/t.yaml", &text)]).expect_err(&text);
+        let Position { line, column } = errors[0].position.unwrap();
+        assert_eq!(format!("{line}:{column}"), place, "{}", errors[0]);
+        assert!(errors[0].message.contains(message), "{}", errors[0]);
+    }
+}
+
+#[test]
 fn values_of_the_wrong_kind() {
     check_each(
         BASE,
