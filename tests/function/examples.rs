@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lakebed::function::Function;
+use lakebed::table::Tables;
 use s3s::crypto::{Checksum as _, Md5};
 use serde_json::{Value, json};
 
-use crate::world::{World, answer, error, gzip, ids, lines, tally};
+use crate::world::{World, answer, error, gzip, ids, lines, settings, tally};
 
 const ONE: &str = "clicks/dt=2019-10-12/a b+c.gz";
 const TWO: &str = "shop events/2019/10/12/03/shop-events-1-2019-10-12-03-20-12";
@@ -189,7 +190,10 @@ async fn each_task_of_the_examples_has_its_result() {
 
 #[tokio::test]
 async fn records_of_the_example_of_firehose_are_judged_without_a_lake() {
-    let (world, function) = world();
+    let world = World::new();
+    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+    let tables = Tables::load(&schemas).unwrap();
+    let function = Function::new(settings(&[]), tables).unwrap().with_s3(world.s3());
     let answer = answer(&function, &example("firehose.json")).await;
     let of = |field: &str| -> Vec<Value> {
         let records = answer["records"].as_array().unwrap();
