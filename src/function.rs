@@ -56,6 +56,7 @@ pub struct Function {
     lake: Place,
     allowed: Allowed,
     connect: Connect,
+    memory_mib: Option<u64>,
     s3: OnceCell<S3>,
     works: Mutex<Arc<Works>>,
     /// Made by the first call of Firehose.
@@ -125,6 +126,12 @@ pub enum HandleError {
         /// Why.
         source: StoreError,
     },
+    /// There is nothing to load.
+    #[error("there is no object {place}, and none below it")]
+    Nothing {
+        /// Where.
+        place: String,
+    },
     /// The time of the function was up.
     #[error(
         "{verb} did not come to its end in the time that the function has; what is done is whole: give it more time, name \
@@ -179,11 +186,20 @@ impl Function {
             lake,
             allowed,
             connect: |owner| Box::pin(S3::in_lambda(owner)),
+            memory_mib: None,
             s3: OnceCell::new(),
             works,
             record_plan: OnceLock::new(),
             cold: AtomicBool::new(true),
         })
+    }
+
+    /// Runs where Lambda gives it so many MiB of memory, and with it so much of a core.
+    pub fn in_memory(self, mib: Option<u64>) -> Self {
+        Self {
+            memory_mib: mib,
+            ..self
+        }
     }
 
     /// Reaches S3 as this process does, which is not in Lambda.
@@ -243,7 +259,7 @@ impl Function {
             return Box::pin(self.follow(order?, deadline, works, metrics, troubles)).await;
         }
         if let Some(call) = FirehoseCall::read(payload) {
-            return Ok(self.transform(&call?, metrics, troubles));
+            return Ok(self.transform(&call?, deadline, metrics, troubles));
         }
         let call = Call::read(payload)?;
         let id = metrics.request_id.clone();
@@ -262,7 +278,7 @@ impl Function {
                 call: &call,
                 allowed: &self.allowed,
                 deadline,
-                memory_mib: self.memory_mib(),
+                memory_mib: self.memory_mib,
                 job_bytes: self.settings.job_bytes,
             };
             let all = wanted.clone();
@@ -348,11 +364,6 @@ impl Function {
         Arc::clone(&self.lock_works())
     }
 
-    /// What the function has in all: three quarters of it are for rows and files.
-    fn memory_mib(&self) -> u64 {
-        (self.settings.memory / 3 * 4) >> 20
-    }
-
     async fn engine<'a>(&self, works: &'a Works) -> Result<&'a Engine, HandleError> {
         works.engine.get_or_try_init(|| self.open(works, true)).await
     }
@@ -399,7 +410,7 @@ impl HandleError {
             Self::Reconcile { source, .. } => source.is_transient(),
             Self::List { source, .. } => source.is_transient(),
             Self::OutOfTime { .. } | Self::Unfinished { .. } | Self::Answer(_) => true,
-            Self::Door(_) | Self::Order(_) | Self::NotAllowed(_) => false,
+            Self::Door(_) | Self::Order(_) | Self::NotAllowed(_) | Self::Nothing { .. } => false,
         }
     }
 }

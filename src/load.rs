@@ -253,8 +253,8 @@ impl Loader {
     /// The same of one job. What panics fails its own sources and no others.
     async fn load_or_fault(self: Arc<Self>, sources: Vec<Source>, run: Arc<Run>) -> Loaded {
         let names: Vec<SourceName> = sources.iter().map(|source| source.name.clone()).collect();
-        let loading = tokio::spawn(async move { self.load(sources, &run).await });
-        loading.await.unwrap_or_else(|_| {
+        let mut loading = Task(tokio::spawn(async move { self.load(sources, &run).await }));
+        (&mut loading.0).await.unwrap_or_else(|_| {
             let what = "the job ended in a panic".to_owned();
             let error = LoadError::Stage(StageError::Fault(what));
             Loaded {
@@ -519,6 +519,15 @@ impl Loader {
             Answer::Done(outcome) => Ok(Some(*outcome)),
             Answer::Dead => Ok(None),
         }
+    }
+}
+
+/// A task that ends where nobody waits for it any more, as by a crash.
+struct Task<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

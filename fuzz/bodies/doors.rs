@@ -13,7 +13,9 @@ pub(crate) fn check(bytes: &[u8]) {
     let body = String::from_utf8_lossy(bytes);
     assert_answered(&json!({"Records": [{"messageId": "m", "body": body}, {"messageId": body, "body": "{}"}]}));
     assert_answered(&json!({"Records": [{"Sns": {"MessageId": body, "Message": body}}]}));
-    assert_answered(&json!({"invocationSchemaVersion": "2.0", "tasks": [{"taskId": "t", "s3Key": body, "s3Bucket": body}]}));
+    assert_answered(
+        &json!({"invocationSchemaVersion": "2.0", "tasks": [{"taskId": "t", "s3Key": body, "s3Bucket": body}]}),
+    );
     assert_answered(&json!({"Items": [body, {"Key": body}], "BatchInput": {"bucket": body, "glob": body}}));
     let record = json!({"recordId": body, "data": body});
     assert_answered(&json!({"deliveryStreamArn": body, "records": [record, {"recordId": "r", "data": body}, record]}));

@@ -21,6 +21,8 @@ pub(super) const DOOR: Door = Door {
 
 const SOURCE: &str = "aws.s3";
 const CREATED: &str = "Object Created";
+/// What the names of all events begin with that S3 itself sends.
+const OF_S3: &str = "Object ";
 const DETAIL_TYPE: &str = "detail-type";
 
 /// Told from other events of a bus by their source.
@@ -46,10 +48,10 @@ fn read_detail(event: &Value) -> Result<Result<Wanted, &str>, RecordFault> {
     if name != CREATED {
         let is_usual = |c: u8| c.is_ascii_alphanumeric() || c == b' ';
         let is_name = notification::is_name_of(name, is_usual);
-        return if is_name {
-            Ok(Err(name))
-        } else {
-            Err(RecordFault::EventName)
+        // What CloudTrail tells of S3 may be about a new object as well, in another form.
+        return match is_name && name.starts_with(OF_S3) {
+            true => Ok(Err(name)),
+            false => Err(RecordFault::DetailType),
         };
     }
     let bucket = notification::text(event, "detail.bucket.name", &["detail", "bucket", "name"])?;
@@ -112,7 +114,12 @@ mod tests {
             ),
             (json!("Object Created"), object(""), "is empty"),
             (json!(3), object("a"), "detail-type is a number, not text"),
-            (json!("Object\nDeleted"), object("a"), "not the name of an event"),
+            (json!("Object\nDeleted"), object("a"), "detail-type is none of S3's own"),
+            (
+                json!("AWS API Call via CloudTrail"),
+                object("a"),
+                "let the rule match \"Object Created\"",
+            ),
         ] {
             let ask = read(&event(detail_type, detail));
             let said = ask.unreadable.first().map(ToString::to_string).unwrap_or_default();

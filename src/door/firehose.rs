@@ -190,10 +190,10 @@ fn read_record(record: &Value) -> FirehoseRecord {
         None | Some(Value::Null) => Err("its data is missing".to_owned()),
         Some(other) => Err(format!("its data is {}, not text", kind(other))),
     };
-    let arrival_ms = record.get("approximateArrivalTimestamp").and_then(Value::as_i64);
+    let arrival_ms = record.get("approximateArrivalTimestamp").and_then(Value::as_f64);
     FirehoseRecord {
         data,
-        arrival_s: arrival_ms.map(|ms| ms.div_euclid(1000)),
+        arrival_s: arrival_ms.map(|ms| (ms / 1000.0).floor() as i64),
     }
 }
 

@@ -30,17 +30,29 @@ fn read(payload: &Value) -> Option<Call> {
     if let Some(Value::Array(items)) = members.get("Items") {
         let input = match members.get("BatchInput") {
             None | Some(Value::Null) => Ok((None, Wish::default())),
-            Some(Value::Object(input)) => Wish::of_input(input),
+            Some(Value::Object(input)) => Wish::beside("BatchInput", input),
             Some(other) => Err(format!("BatchInput is {}, not an object", kind(other))),
+        };
+        let beside = members.keys().find(|name| Wish::has(name));
+        let input = match beside {
+            Some(name) => Err(format!("\"{name}\" stands beside Items; write it into BatchInput")),
+            None => input,
         };
         return Some(call(items, input));
     }
     let bucket = either("bucket", "Bucket").and_then(Value::as_str);
     if let Some(Value::Array(keys)) = members.get("keys") {
-        return Some(call(keys, Ok((bucket.map(str::to_owned), Wish::default()))));
+        let others = members.iter().filter(|(name, _)| *name != "keys" && *name != "Bucket");
+        let others = others.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let input = Wish::beside("keys", &others);
+        let input = input.map(|(named, wish)| (named.or_else(|| bucket.map(str::to_owned)), wish));
+        return Some(call(keys, input));
     }
     let is_item = bucket.is_some() && either("key", "Key").is_some();
-    is_item.then(|| call(std::slice::from_ref(payload), Ok((None, Wish::default()))))
+    // An item has columns of its own beside these.
+    let wishes = members.iter().filter(|(name, _)| Wish::has(name));
+    let wishes = wishes.map(|(name, value)| (name.clone(), value.clone())).collect();
+    is_item.then(|| call(std::slice::from_ref(payload), Wish::beside("item", &wishes)))
 }
 
 fn call(items: &[Value], input: Result<(Option<String>, Wish), String>) -> Call {
@@ -137,6 +149,19 @@ mod tests {
     }
 
     #[test]
+    fn how_items_are_to_be_loaded_is_said_beside_them() {
+        for payload in [
+            json!({"Items": ["a"], "BatchInput": {"bucket": "raw", "dry_run": true}}),
+            json!({"bucket": "raw", "keys": ["a"], "dry_run": true}),
+            json!({"Bucket": "raw", "keys": ["a"], "dry_run": true}),
+            json!({"Bucket": "raw", "Key": "a", "Size": 1, "dry_run": true}),
+        ] {
+            let call = Call::read(&payload).unwrap();
+            assert!(call.wish().dry_run && call.wanted().len() == 1, "{payload}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_with_an_item_is_told_by_its_number() {
         for (payload, why) in [
             (json!({"Items": [{"Key": "a"}]}), "item 1: the bucket is missing"),
@@ -163,6 +188,18 @@ mod tests {
             (
                 json!({"Items": ["a"], "BatchInput": {"bucket": 3}}),
                 "BatchInput.bucket is a number",
+            ),
+            (
+                json!({"Items": ["a"], "dry_run": true}),
+                "\"dry_run\" stands beside Items; write it into BatchInput",
+            ),
+            (
+                json!({"bucket": "raw", "keys": ["a"], "dryrun": true}),
+                "keys has an unknown key \"dryrun\"",
+            ),
+            (
+                json!({"bucket": "raw", "key": "a", "dry_run": "yes"}),
+                "item.dry_run is a string",
             ),
         ] {
             let call = Call::read(&payload).unwrap();

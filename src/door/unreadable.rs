@@ -88,6 +88,9 @@ pub enum RecordFault {
     /// Neither the name of a new object's event nor of another one.
     #[error("eventName is not the name of an event")]
     EventName,
+    /// Not the name of an event of S3 itself.
+    #[error("detail-type is none of S3's own events: let the rule match \"Object Created\"")]
+    DetailType,
     /// The bucket's name is empty.
     #[error("s3.bucket.name is empty")]
     NoBucket,
@@ -105,6 +108,7 @@ fn of_item(fault: &RecordFault) -> String {
         | RecordFault::Version { .. }
         | RecordFault::Missing { .. }
         | RecordFault::NotText { .. }
-        | RecordFault::EventName => fault.to_string(),
+        | RecordFault::EventName
+        | RecordFault::DetailType => fault.to_string(),
     }
 }

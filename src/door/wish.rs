@@ -59,7 +59,7 @@ impl Wish {
             .iter()
             .map(|(name, value)| {
                 let flag = value.as_str().filter(|_| FLAGS.contains(&name.as_str()));
-                let flag = flag.and_then(|text| text.parse::<bool>().ok());
+                let flag = flag.and_then(|text| text.to_ascii_lowercase().parse::<bool>().ok());
                 (name.clone(), flag.map_or_else(|| value.clone(), Value::Bool))
             })
             .collect();
@@ -67,20 +67,20 @@ impl Wish {
         Self::of(&fields).map_err(|error| error.to_string())
     }
 
-    /// What a Distributed Map gives to each batch: the bucket, and the same.
-    pub(super) fn of_input(input: &Map<String, Value>) -> Result<(Option<String>, Self), String> {
+    /// Whether a member of this name says how objects are loaded.
+    pub(super) fn has(name: &str) -> bool {
+        NAMES.contains(&name)
+    }
+
+    /// What is said beside a list of objects: the bucket, and the same.
+    pub(super) fn beside(list: &'static str, input: &Map<String, Value>) -> Result<(Option<String>, Self), String> {
         let names: Vec<&str> = NAMES.into_iter().chain(["bucket"]).collect();
         let read = || {
-            let fields = Fields::of("BatchInput", &names, input)?;
+            let fields = Fields::of(list, &names, input)?;
             let bucket = fields.text("bucket", "the name of a bucket")?;
             Ok((bucket.map(str::to_owned), Self::of(&fields)?))
         };
         read().map_err(|error: super::OrderError| error.to_string())
-    }
-
-    /// Whether it says no more than which objects.
-    pub fn selects(&self) -> bool {
-        self.since.is_some() || self.until.is_some() || self.glob.is_some()
     }
 
     /// Whether what it says depends on what time it is.

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tracing::{error, info};
 
 use super::deadline::{Deadline, Ended};
-use super::objects::selection;
+use super::objects::{TOO_LARGE, are_loaded, selection};
 use super::orders::answer;
 use super::{Function, HandleError, Works, count};
 use crate::door::BackfillOrder;
@@ -28,7 +28,9 @@ use crate::source::s3::S3Objects;
 
 const VERB: &str = "backfill";
 /// Objects that a call lists: they are all in memory.
-const LISTED_MAX: usize = 50_000;
+const SELECTED_MAX: usize = 50_000;
+/// Keys that a call looks at: a listing without an end would take all of its time.
+const LISTED_MAX: u64 = 500_000;
 
 /// What a run of jobs came to, also if it was left.
 struct Run {
@@ -38,8 +40,10 @@ struct Run {
     jobs: Vec<Vec<SourceName>>,
     /// They are known.
     listed: bool,
-    /// There may be objects behind the last job.
-    more: bool,
+    /// The last key that was listed, where there may be objects behind it.
+    more_behind: Option<String>,
+    /// A job fell away, as the rest of it is not listed yet.
+    cut: bool,
     /// The moments, as they were taken.
     moments: [Option<String>; 2],
 }
@@ -61,20 +65,22 @@ impl Function {
             told: HashSet::new(),
             jobs: Vec::new(),
             listed: false,
-            more: false,
+            more_behind: None,
+            cut: false,
             moments: [None, None],
         };
         if order.wish.dry_run {
             let work = self.foresee(&order, works, &mut run);
-            let Ended::Done(report) = deadline.watch(&works.progress.stop, work).await else {
-                return Err(HandleError::OutOfTime { verb: VERB });
+            let report = match deadline.watch(&works.progress.stop, work).await {
+                Ended::Done(report) | Ended::Stopped(report) => report?,
+                Ended::Left => return Err(HandleError::OutOfTime { verb: VERB }),
             };
-            let report = report?;
-            return Ok(self.with_next(report, run.last_listed(), &mut order, &run));
+            return Ok(self.with_next(report, run.more_behind.clone(), &mut order, &run));
         }
         let work = self.run_jobs(&order, deadline, works, &mut run);
         let in_time = match deadline.watch(&works.progress.stop, work).await {
-            Ended::Done(ended) | Ended::Stopped(ended) => ended.map(|()| true)?,
+            Ended::Done(ended) => ended.map(|()| true)?,
+            Ended::Stopped(ended) => ended.map(|()| false)?,
             Ended::Left => false,
         };
         for Failed {
@@ -99,12 +105,14 @@ impl Function {
             failed = run.summary.sources.failed,
             "backfilled"
         );
-        let Some(next) = run.go_on() else {
+        let Some(next) = run.go_on(in_time) else {
             return answer(&run.summary, transient, VERB, troubles);
         };
         let report = serde_json::to_value(&run.summary).expect("a summary is JSON");
         match next {
             Next::Behind(key) => Ok(self.with_next(report, Some(key), &mut order, &run)),
+            // What fails may be all there is to do before: it is told like that.
+            Next::Nothing if transient => answer(&run.summary, transient, VERB, troubles),
             Next::Nothing => Err(HandleError::Unfinished {
                 verb: VERB,
                 named: format!(
@@ -141,47 +149,54 @@ impl Function {
             unselected,
         } = self.list(order, works, engine, run).await?;
         let mut jobs = pack(sources, self.settings.job_bytes);
-        if run.more && jobs.len() > 1 {
+        if run.more_behind.is_some() && jobs.len() > 1 {
             // What else belongs to the last one is not listed yet.
             jobs.pop();
+            run.cut = true;
         }
         run.jobs = jobs
             .iter()
             .map(|job| job.iter().map(|source| source.name.clone()).collect())
             .collect();
         run.listed = true;
+        let found = jobs.iter().map(|job| job.len() as u64).sum();
+        let large: Vec<Source> = jobs
+            .iter_mut()
+            .flat_map(|job| job.extract_if(.., |source| self.refused(source, deadline).is_some()))
+            .collect();
+        let large = are_loaded(engine, large).await;
         let Run { summary, told, .. } = run;
-        summary.sources.found = jobs.iter().map(|job| job.len() as u64).sum();
+        summary.sources.found = found;
         (summary.sources.hidden, summary.sources.unselected) = (hidden, unselected);
-        for job in &mut jobs {
-            job.retain(|source| {
-                let refused = self.too_large(source, deadline);
-                told.extend(refused.is_some().then(|| source.name.clone()));
-                refused.into_iter().fold(true, |_, failed| {
-                    summary.add_failed(failed);
-                    false
-                })
-            });
+        for (source, is_loaded) in large.map_err(|error| works.lake_error(error.into()))? {
+            told.insert(source.name.clone());
+            match self.refused(&source, deadline) {
+                Some(message) if !is_loaded || order.wish.reload => summary.add_failed(Failed {
+                    source: source.name.to_string(),
+                    code: TOO_LARGE.to_owned(),
+                    message,
+                    transient: false,
+                }),
+                Some(_) | None => summary.sources.already += 1,
+            }
         }
         jobs.retain(|job| !job.is_empty());
         let options = RunOptions {
             jobs_max: engine.jobs_max,
             reload: order.wish.reload,
         };
-        let mut tell = |name: &SourceName, _: Became| {
-            told.insert(name.clone());
+        // What may pass is not behind us yet.
+        let mut tell = |name: &SourceName, became: Became| {
+            if !matches!(&became, Became::Failed(failed) if failed.transient) {
+                told.insert(name.clone());
+            }
         };
         engine.loader.run(jobs, options, summary, &mut tell).await;
         Ok(())
     }
 
-    fn too_large(&self, source: &Source, deadline: &Deadline) -> Option<Failed> {
-        Some(Failed {
-            source: source.name.to_string(),
-            code: "Source.TooLarge".to_owned(),
-            message: deadline.refuses(source.version.size, self.memory_mib())?,
-            transient: false,
-        })
+    fn refused(&self, source: &Source, deadline: &Deadline) -> Option<String> {
+        deadline.refuses(source.version.size, self.memory_mib)
     }
 
     async fn list(
@@ -196,12 +211,19 @@ impl Function {
         run.moments = moments(&selection);
         let s3 = S3Objects::new(self.s3().await.clone());
         let after = order.continue_from.as_deref();
-        let listed = s3.list_from(&order.source, &selection, after, LISTED_MAX).await;
-        let (listing, more) = listed.map_err(|source| HandleError::List {
-            place: order.source.to_string(),
-            source,
-        })?;
-        run.more = more;
+        let listed = s3
+            .list_from(&order.source, &selection, after, (SELECTED_MAX, LISTED_MAX))
+            .await;
+        let place = order.source.to_string();
+        let (listing, more_behind) = match listed {
+            Ok(listed) => listed,
+            Err(source) => return Err(HandleError::List { place, source }),
+        };
+        // As on the command line: a name that was mistyped is not a place that has been loaded.
+        if listing.is_empty() && after.is_none() && !order.source.prefix().is_empty() {
+            return Err(HandleError::Nothing { place });
+        }
+        run.more_behind = more_behind;
         Ok(listing)
     }
 
@@ -225,21 +247,21 @@ enum Next {
 }
 
 impl Run {
-    /// Where to go on, if not all is done.
-    fn go_on(&self) -> Option<Next> {
-        let is_told = |job: &&Vec<SourceName>| job.iter().all(|name| self.told.contains(name));
-        let done = self.jobs.iter().take_while(is_told).count();
-        if self.listed && done == self.jobs.len() && !self.more {
-            return None;
+    /// Where to go on, if not all was come to.
+    fn go_on(&self, in_time: bool) -> Option<Next> {
+        let is_behind = |job: &&Vec<SourceName>| job.iter().all(|name| self.told.contains(name));
+        let done = self.jobs.iter().take_while(is_behind).count();
+        let all = self.listed && done == self.jobs.len();
+        match (&self.more_behind, all) {
+            (None, true) => return None,
+            // All was tried, and what failed may pass: the same call again, and no other.
+            (None, false) if in_time => return None,
+            // A job without an end is tried whole: nothing that was listed is left.
+            (Some(key), true) if !self.cut => return Some(Next::Behind(key.clone())),
+            _ => {}
         }
         let last = self.jobs[..done].last().and_then(|job| job.last());
         Some(last.map_or(Next::Nothing, |name| Next::Behind(name.key.clone())))
-    }
-
-    /// The last key that was listed, where there may be more.
-    fn last_listed(&self) -> Option<String> {
-        let last = self.jobs.last().and_then(|job| job.last()).filter(|_| self.more);
-        last.map(|name| name.key.clone())
     }
 }
 

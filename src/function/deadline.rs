@@ -72,10 +72,16 @@ impl Deadline {
         }
     }
 
+    /// Whether it is time to stop.
+    pub(super) fn is_near(&self) -> bool {
+        self.0.is_some_and(|limit| Instant::now() >= limit.stop_at())
+    }
+
     /// Why an object of so many stored bytes can never be read in this time, if so. `memory_mib`: what the function has.
-    pub(super) fn refuses(&self, bytes: u64, memory_mib: u64) -> Option<String> {
+    /// Where that is not known, none is refused.
+    pub(super) fn refuses(&self, bytes: u64, memory_mib: Option<u64>) -> Option<String> {
         let Limit { whole, .. } = self.0?;
-        let per_s = (BYTES_PER_CORE_S * memory_mib / CORE_MIB).max(1);
+        let per_s = (BYTES_PER_CORE_S * memory_mib? / CORE_MIB).max(1);
         (bytes / per_s >= whole.as_secs().max(1)).then(|| {
             format!(
                 "it has {bytes} bytes, and not more than {} can be read in the {} s that the function has: give it more time or \
@@ -141,7 +147,10 @@ mod tests {
         for unknown in [None, Some(Duration::ZERO)] {
             let (deadline, stop) = (Deadline::after(unknown), AtomicBool::new(false));
             assert_eq!(deadline.watch(&stop, work(100_000)).await, Ended::Done(()));
-            assert_eq!((deadline.refuses(u64::MAX, 128), deadline.spent_s()), (None, None));
+            assert_eq!(
+                (deadline.refuses(u64::MAX, Some(128)), deadline.spent_s()),
+                (None, None)
+            );
         }
     }
 
@@ -156,9 +165,14 @@ mod tests {
             (1 << 30, 128, false),
             (4_000_000_000, 128, true),
         ] {
-            assert_eq!(deadline.refuses(bytes, memory).is_some(), refused, "{bytes} {memory}");
+            assert_eq!(
+                deadline.refuses(bytes, Some(memory)).is_some(),
+                refused,
+                "{bytes} {memory}"
+            );
         }
-        let why = deadline.refuses(60_000_000_000, 1769).unwrap_or_default();
+        assert_eq!(deadline.refuses(u64::MAX, None), None);
+        let why = deadline.refuses(60_000_000_000, Some(1769)).unwrap_or_default();
         assert!(
             why.contains("60000000000 bytes") && why.contains("50000000000 can be read in the 100 s"),
             "{why}"

@@ -5,10 +5,10 @@
 //!                       └ one that would be quarantined: the whole record is "ProcessingFailed"
 //! ```
 //!
-//! Nothing of the lake is touched. The key of the object to come is not known here: what only a table with `keys` could take is
+//! Nothing of the lake is touched. The key of the object to come is not known here: what a table with `keys` could take is
 //! passed on as it came.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
 
 use chrono::{DateTime, Datelike as _, Timelike as _};
@@ -16,9 +16,9 @@ use serde_json::Value;
 use tracing::{error, info, warn};
 
 use super::Function;
+use super::deadline::Deadline;
 use crate::door::{FirehoseCall, FirehoseRecord, Transformed};
 use crate::emf::Invocation;
-use crate::quarantine::Code;
 use crate::record::judge::{Judge, Verdict};
 use crate::record::{RecordPlan, SourceContext};
 use crate::source::frame::Framer;
@@ -35,22 +35,39 @@ type Refused = (String, String);
 
 impl Function {
     /// Answers a call of Firehose.
-    pub(super) fn transform(&self, call: &FirehoseCall, metrics: &mut Invocation, troubles: &mut Vec<String>) -> Value {
+    pub(super) fn transform(
+        &self,
+        call: &FirehoseCall,
+        deadline: &Deadline,
+        metrics: &mut Invocation,
+        troubles: &mut Vec<String>,
+    ) -> Value {
         let id = metrics.request_id.clone();
         let plan = self
             .record_plan
             .get_or_init(|| RecordPlan::new(self.tables.clone(), self.settings.limits));
-        let by_key = self.tables.iter().any(|table| table.keys.is_some());
         let mut judging = Judging {
             plan,
             judge: Judge::new(plan),
             source: None,
-            by_key,
+            by_key: self
+                .tables
+                .iter()
+                .filter(|table| table.keys.is_some())
+                .map(|table| table.name.as_str())
+                .collect(),
         };
         let mut all = Vec::with_capacity(call.records().len());
         let (mut ok, mut dropped) = (0_u64, 0_u64);
         for (record, number) in call.records().iter().zip(1_u64..) {
-            all.push(match judging.transform(record) {
+            let transformed = match deadline.is_near() {
+                true => Err((
+                    "Firehose.OutOfTime".to_owned(),
+                    "the time of the function is up".to_owned(),
+                )),
+                false => judging.transform(record),
+            };
+            all.push(match transformed {
                 Ok((data, _)) if data.is_empty() => {
                     dropped += 1;
                     Transformed::Dropped
@@ -97,8 +114,8 @@ struct Judging<'p> {
     judge: Judge<'p>,
     /// Where records of this time of arrival go.
     source: Option<(i64, SourceContext)>,
-    /// Whether there are tables that take records by the key of their object.
-    by_key: bool,
+    /// Tables that take records by the key of their object, too.
+    by_key: BTreeSet<&'p str>,
 }
 
 type Taken = (Vec<u8>, BTreeMap<&'static str, String>);
@@ -141,7 +158,7 @@ impl Judging<'_> {
         keys: &mut Option<BTreeMap<&'static str, String>>,
     ) -> Result<(), Refused> {
         if self.source.as_ref().is_none_or(|(of, _)| *of != arrival_s) {
-            self.source = Some((arrival_s, SourceContext::new(self.plan, "", arrival_s)));
+            self.source = Some((arrival_s, SourceContext::of_any_key(self.plan, arrival_s)));
         }
         let (_, source) = self.source.as_ref().expect("it was set just now");
         let mut give = |json: &[u8], table: &str, hour_s: i64| {
@@ -150,17 +167,16 @@ impl Judging<'_> {
             keys.get_or_insert_with(|| partition_keys(table, hour_s));
         };
         match self.judge.judge(source, document) {
+            Verdict::Taken { table, .. } | Verdict::Rejected { table: Some(table), .. }
+                if self.by_key.contains(table) =>
+            {
+                give(document, BY_KEY, arrival_s);
+                Ok(())
+            }
             Verdict::Taken { table, outputs } => {
                 for output in &outputs {
                     give(&output.json, table, output.hour.first_second());
                 }
-                Ok(())
-            }
-            Verdict::Rejected {
-                code: Code::RouteNoTable,
-                ..
-            } if self.by_key => {
-                give(document, BY_KEY, arrival_s);
                 Ok(())
             }
             Verdict::Rejected { code, message, .. } => Err((code.as_str().to_owned(), message.into_owned())),

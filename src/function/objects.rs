@@ -14,7 +14,7 @@ use crate::door::{Allowed, Call, Failure, Fate, Fates, Wanted, Wish};
 use crate::engine::Engine;
 use crate::function::deadline::Deadline;
 use crate::job::LakeError;
-use crate::job::claim::owners;
+use crate::job::claim::{Owner, owners};
 use crate::job::identity::SourceName;
 use crate::load::{Became, RunOptions};
 use crate::report::Summary;
@@ -22,13 +22,15 @@ use crate::source::listing::{Selection, Source, pack};
 
 /// The code of an object that is not there.
 const MISSING: &str = "Source.Missing";
+/// That of one that there is never time enough for.
+pub(super) const TOO_LARGE: &str = "Source.TooLarge";
 
 /// How the objects of a call are loaded.
 pub(super) struct Objects<'a> {
     pub(super) call: &'a Call,
     pub(super) allowed: &'a Allowed,
     pub(super) deadline: &'a Deadline,
-    pub(super) memory_mib: u64,
+    pub(super) memory_mib: Option<u64>,
     pub(super) job_bytes: u64,
 }
 
@@ -56,11 +58,29 @@ impl Objects<'_> {
         };
         let selection = selection(self.call.wish(), engine).await;
         let selection = selection.map_err(|error| works.lake_error(error.into()))?;
+        let large: Vec<Source> = sources
+            .extract_if(.., |source| self.refused(source).is_some())
+            .collect();
         sources.retain(|source| {
-            let fate = self.fate_before(source, &selection);
+            let fate = fate_before(source, &selection);
             fate.iter().for_each(|fate| tell(&source.name, fate));
             fate.is_none()
         });
+        for (source, is_loaded) in are_loaded(engine, large)
+            .await
+            .map_err(|error| works.lake_error(error.into()))?
+        {
+            let fate =
+                fate_before(&source, &selection).unwrap_or_else(|| match is_loaded && !self.call.wish().reload {
+                    true => Fate::Already,
+                    false => Fate::Failed(Failure::new(
+                        TOO_LARGE,
+                        self.refused(&source).unwrap_or_default(),
+                        false,
+                    )),
+                });
+            tell(&source.name, &fate);
+        }
         if self.call.wish().dry_run {
             let told = foresee(engine, self.call.wish(), sources).await;
             let told = told.map_err(|error| works.lake_error(error.into()))?;
@@ -112,19 +132,30 @@ impl Objects<'_> {
         sources
     }
 
-    /// What becomes of an object that is not even tried.
-    fn fate_before(&self, source: &Source, selection: &Selection) -> Option<Fate> {
-        if source.is_folder() {
-            let why = "it is the empty object that stands for a folder".to_owned();
-            return Some(Fate::Skipped { why });
-        }
-        if !selection.takes(&source.name.key, &source.version) {
-            let why = "since, until or glob leave it out".to_owned();
-            return Some(Fate::LeftOut { why });
-        }
-        let why = self.deadline.refuses(source.version.size, self.memory_mib)?;
-        Some(Fate::Failed(Failure::new("Source.TooLarge", why, false)))
+    fn refused(&self, source: &Source) -> Option<String> {
+        self.deadline.refuses(source.version.size, self.memory_mib)
     }
+}
+
+/// What becomes of an object that is not meant.
+fn fate_before(source: &Source, selection: &Selection) -> Option<Fate> {
+    if source.is_folder() {
+        let why = "it is the empty object that stands for a folder".to_owned();
+        return Some(Fate::Skipped { why });
+    }
+    let why = "since, until or glob leave it out".to_owned();
+    (!selection.takes(&source.name.key, &source.version)).then_some(Fate::LeftOut { why })
+}
+
+/// Whether each is loaded in the version that it has.
+pub(super) async fn are_loaded(engine: &Engine, sources: Vec<Source>) -> Result<Vec<(Source, bool)>, LakeError> {
+    let names = sources.iter().map(|source| source.name.clone()).collect();
+    let owners = owners(&engine.lake, names).await?.into_iter();
+    let is_loaded = |(source, owner): (Source, Option<Owner>)| {
+        let is_loaded = owner.is_some_and(|owner| owner.version == source.version);
+        (source, is_loaded)
+    };
+    Ok(sources.into_iter().zip(owners).map(is_loaded).collect())
 }
 
 /// Which objects are meant, with moments that are told from now.
@@ -141,7 +172,7 @@ pub(super) async fn selection(wish: &Wish, engine: &Engine) -> Result<Selection,
 async fn foresee(engine: &Engine, wish: &Wish, sources: Vec<Source>) -> Result<Vec<(SourceName, Fate)>, LakeError> {
     let names = sources.iter().map(|source| source.name.clone()).collect();
     let owners = owners(&engine.lake, names).await?;
-    let fate = |(source, owner): (Source, Option<crate::job::claim::Owner>)| {
+    let fate = |(source, owner): (Source, Option<Owner>)| {
         let why = match owner {
             Some(owner) if owner.version == source.version && !wish.reload => return (source.name, Fate::Already),
             Some(_) => "dry run: it would be loaded in place of the rows that are there",

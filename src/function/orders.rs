@@ -45,10 +45,11 @@ impl Function {
         match order {
             Order::Backfill(order) => self.backfill(order, deadline, works, metrics, troubles).await,
             Order::Sweep(order) => {
-                let Ended::Done(report) = deadline.watch(stop, self.sweep(order)).await else {
-                    return Err(HandleError::OutOfTime { verb: "sweep" });
+                // Nothing stops a sweep: one that has ended is whole.
+                let report = match deadline.watch(stop, self.sweep(order)).await {
+                    Ended::Done(report) | Ended::Stopped(report) => report?,
+                    Ended::Left => return Err(HandleError::OutOfTime { verb: "sweep" }),
                 };
-                let report = report?;
                 for sweep::Failed { key, message, .. } in &report.failed {
                     error!(function_request_id = id, key, "not swept: {message}");
                     troubles.push(format!("{key}: {message}"));

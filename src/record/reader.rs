@@ -33,6 +33,16 @@ impl SourceContext {
     }
 }
 
+impl SourceContext {
+    /// For an object whose key is not known yet: tables with `keys` take its records as if the key matched.
+    pub fn of_any_key(plan: &RecordPlan, last_modified_s: i64) -> Self {
+        Self {
+            router: Router::any(&plan.tables).numbered(&plan.keys),
+            last_modified_s,
+        }
+    }
+}
+
 /// Reads blocks; its buffers are reused from record to record and from block to block.
 #[derive(Default)]
 pub struct Reader {

@@ -1,5 +1,5 @@
-//! What the SDK reads of its surroundings where these are Lambda's: environment variables, and no files, roles or
-//! metadata services, which are half of the SDK's configuration by size.
+//! What the SDK reads of its surroundings where these are Lambda's: environment variables. Credentials of profiles, roles and
+//! metadata services are not looked for, and what would look for them is not linked.
 
 use std::env;
 

@@ -281,3 +281,25 @@ fn a_filter_that_is_wrong_stops_the_start_with_its_place() {
     }
     assert!(!sandbox.lake("lake").exists());
 }
+
+#[test]
+fn the_filters_of_the_readme_change_nothing_twice() {
+    let readme = include_str!("../../README.md");
+    let block = readme.split("\n### Changing records\n\n```yaml\n").nth(1).unwrap();
+    let block = block.split("\n```\n").next().unwrap();
+    let filters: Vec<String> = format!("\n{block}")
+        .split("\ntransform: ")
+        .skip(1)
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(filters.len(), 4);
+    for filter in filters {
+        let sandbox = sandbox(&format!("transform: {filter}\n"));
+        let records = [
+            json!({"id": 1, "at": "2024-05-01T02:00:00Z", "uid": "x", "items": ["a", "b"]}),
+            json!({"id": 2, "at": "2024-05-01T02:00:00Z", "bot": true}),
+        ];
+        sandbox.write("sample", records.map(|record| record.to_string()).join("\n"));
+        sandbox.run("schema check --sample sample").exits(0);
+    }
+}

@@ -153,3 +153,61 @@ async fn places_that_are_not_raw_and_objects_that_fail_are_told() {
     );
     assert_eq!(world.lake().ids(), ids(0..10));
 }
+
+#[tokio::test]
+async fn what_fails_and_may_pass_is_not_left_behind() {
+    let world = World::new();
+    folders(&world, 6);
+    let fault = |effect, key: &'static str| Fault::on("GetObject", effect).key(move |of| of == key);
+    world.server.inject(fault(Effect::INTERNAL_ERROR, "in/02/a"));
+    world.server.inject(fault(Effect::Hang, "in/04/a"));
+    let function = world.function_with(&[("LAKEBED_JOBS", "1")]).unwrap();
+    let handled = function
+        .handle_within(&backfill(json!({})), "id", Some(Duration::from_secs(24)))
+        .await;
+    let report = handled.answer.unwrap();
+    assert_eq!(report["continue_from"], "in/01/a", "{report}");
+    assert_eq!(report["failed"][0]["source"], "s3://raw/in/02/a", "{report}");
+    assert_eq!(world.copied().ids(), [ids(0..20), ids(30..40)].concat());
+    world.server.clear_faults();
+    world.server.inject(fault(Effect::INTERNAL_ERROR, "in/02/a"));
+    // Where all was tried, it is an error, and the same call again helps.
+    let error = error(&function, &report["next"]).await;
+    assert!(
+        error.contains("s3://raw/in/02/a failed") && error.contains("call it again"),
+        "{error}"
+    );
+    world.server.clear_faults();
+    assert_eq!(answer(&function, &report["next"]).await["next"], Value::Null);
+    assert_eq!(world.lake().ids(), ids(0..60));
+}
+
+#[tokio::test]
+async fn a_place_with_nothing_in_it_is_an_error() {
+    let world = World::new();
+    folders(&world, 1);
+    for source in ["s3://raw/in/0", "s3://raw/in/nowhere/"] {
+        let error = error(&world.function(), &json!({"backfill": {"source": source}})).await;
+        assert_eq!(error, format!("there is no object {source}, and none below it"));
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_of_named_objects_writes_nothing_however_it_is_said() {
+    let world = World::new();
+    folders(&world, 1);
+    for event in [
+        json!({"bucket": "raw", "keys": ["in/00/a"], "dry_run": true}),
+        json!({"Bucket": "raw", "Key": "in/00/a", "dry_run": true}),
+        json!({"Items": ["in/00/a"], "BatchInput": {"bucket": "raw", "dry_run": true}}),
+    ] {
+        assert_eq!(answer(&world.function(), &event).await["left_out"], 1, "{event}");
+    }
+    let beside = json!({"Items": ["in/00/a"], "BatchInput": {"bucket": "raw"}, "dry_run": true});
+    assert!(
+        error(&world.function(), &beside)
+            .await
+            .contains("write it into BatchInput")
+    );
+    assert!(world.server.model().keys("lake").is_empty());
+}

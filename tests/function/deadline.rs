@@ -71,7 +71,7 @@ async fn an_object_too_large_for_the_time_is_refused_before_it_is_read() {
     let size = 100_000_000;
     world.put("in/large", vec![b' '; size]);
     // 128 MiB of memory are 36 MB a second at the very most.
-    let function = world.function_with(&[("LAKEBED_MEMORY", "96MiB")]).unwrap();
+    let function = world.function().in_memory(Some(128));
     let handled = function
         .handle_within(&Envelope::TasksTwo.of(&["in/large"]), "id", Some(TIME))
         .await;
@@ -83,7 +83,22 @@ async fn an_object_too_large_for_the_time_is_refused_before_it_is_read() {
         "{said}"
     );
     assert!(said.contains("lakebed backfill"), "{said}");
-    assert_eq!(world.lake().ids(), [0; 0]);
+    let order = json!({"backfill": {"source": "s3://raw/in"}});
+    let handled = function.handle_within(&order, "id", Some(TIME)).await;
+    let report = handled.answer.unwrap();
+    assert_eq!(
+        (&report["failed"][0]["code"], &report["sources"]["found"]),
+        (&json!("Source.TooLarge"), &json!(2))
+    );
+    assert_eq!(world.lake().ids(), ids(0..10));
+    // Loaded elsewhere, as it was told, it is loaded.
+    answer(&world.function(), &Envelope::ByHand.of(&["in/large"])).await;
+    let handled = function
+        .handle_within(&Envelope::ByHand.of(&["in/large"]), "id", Some(TIME))
+        .await;
+    assert_eq!(handled.answer.unwrap()["already"], 1);
+    let handled = function.handle_within(&order, "id", Some(TIME)).await;
+    assert_eq!(handled.answer.unwrap()["sources"]["already"], 2);
 }
 
 #[tokio::test]

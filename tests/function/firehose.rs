@@ -274,4 +274,13 @@ async fn what_a_key_would_decide_is_passed_on_as_it_came() {
         (results[1].2["table"].as_str(), results[1].2["hour"].as_str()),
         ("b", "02")
     );
+    // A table that would take the rest touches nothing of it.
+    let rest = (
+        "c.yaml",
+        "table: c\nevent_time: { field: at }\ncolumns: { at: timestamp }\ntransform: 'empty'\n",
+    );
+    let results = self::results(&answer(&function(&world, &[schemas[0], rest]), &call(&records)).await);
+    let is_passed =
+        |(result, _, keys): &(String, String, BTreeMap<String, String>)| result == "Ok" && keys["table"] == "_by_key";
+    assert!(results.iter().all(is_passed), "{results:?}");
 }

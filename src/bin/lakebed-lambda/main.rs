@@ -40,7 +40,7 @@ impl From<Failed> for Diagnostic {
             HandleError::Sweep { .. } => "Lake.NotSwept",
             HandleError::Reconcile { .. } => "Lake.NotReconciled",
             HandleError::Unfinished { .. } | HandleError::OutOfTime { .. } => "Order.Unfinished",
-            HandleError::List { .. } => "Source.NotListed",
+            HandleError::List { .. } | HandleError::Nothing { .. } => "Source.NotListed",
             HandleError::Lake { .. } => "Lake.NotOpened",
             HandleError::Answer(_) => "Objects.NotLoaded",
         };
@@ -115,7 +115,8 @@ fn start() -> Result<(Function, String), String> {
     };
     let mut defaults = Flags::from([("LAKEBED_SCHEMAS", SCHEMAS_DIR.to_owned())]);
     // A quarter is left for the process itself.
-    if let Some(mib) = get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|mib| mib.parse::<u64>().ok()) {
+    let memory_mib = get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE").and_then(|mib| mib.parse::<u64>().ok());
+    if let Some(mib) = memory_mib {
         defaults.insert("LAKEBED_MEMORY", format!("{}MiB", mib * 3 / 4));
     }
     let service = get("POWERTOOLS_SERVICE_NAME").unwrap_or_else(|| DEFAULT_SERVICE.to_owned());
@@ -124,7 +125,7 @@ fn start() -> Result<(Function, String), String> {
         Settings::read(&defaults, &Flags::new(), environment.into_iter(), None).map_err(|error| text(&error))?;
     let tables = Tables::load(&settings.schemas).map_err(|error| text(&error))?;
     let function = Function::new(settings, tables).map_err(|error| text(&error))?;
-    Ok((function, service))
+    Ok((function.in_memory(memory_mib), service))
 }
 
 async fn serve(function: Function, service: String) -> Result<(), String> {

@@ -21,7 +21,7 @@ const SHOWN_CHARS_MAX: usize = 30;
 /// Steps of one path: the interpreter takes them without a look at the stack.
 const PATH_STEPS_MAX: usize = 100;
 /// The parser calls itself for what is nested, up to a level for each byte of the text.
-const STACK_BYTES: usize = 64 << 20;
+const STACK_BYTES: usize = 128 << 20;
 
 /// One thing wrong with the text of a filter.
 #[derive(Clone, Debug, PartialEq, Eq)]

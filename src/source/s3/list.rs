@@ -18,7 +18,8 @@ struct Start<'a> {
 
 /// Why a listing ends before its end.
 enum Halt {
-    Full,
+    /// Behind this key.
+    Full(String),
     Failed(StoreError),
 }
 
@@ -41,26 +42,27 @@ impl S3Objects {
         Ok(listing)
     }
 
-    /// The first of those whose keys stand behind `after`, in their order: `most` of them and the rest of a page. Also
-    /// whether there may be more.
+    /// The first of those whose keys stand behind `after`, in their order: `most` that are selected, or `listed_most` of all,
+    /// and the rest of a page. Also the last key of all, where there may be more behind it.
     pub async fn list_from(
         &self,
         location: &S3Location,
         selection: &Selection,
         after: Option<&str>,
-        most: usize,
-    ) -> Result<(Listing, bool), StoreError> {
+        (most, listed_most): (usize, u64),
+    ) -> Result<(Listing, Option<String>), StoreError> {
         let mut listing = Listing::default();
-        let mut add = |part| {
+        let mut add = |part: Listing, last: Option<&str>| {
             listing.append(part);
-            match listing.sources.len() >= most {
-                true => Err(Halt::Full),
-                false => Ok(()),
+            let listed = listing.sources.len() as u64 + listing.hidden + listing.unselected;
+            match last.filter(|_| listing.sources.len() >= most || listed >= listed_most) {
+                Some(last) => Err(Halt::Full(last.to_owned())),
+                None => Ok(()),
             }
         };
         match self.list_parts_after(location, selection, after, &mut add).await {
-            Ok(()) => Ok((listing, false)),
-            Err(Halt::Full) => Ok((listing, true)),
+            Ok(()) => Ok((listing, None)),
+            Err(Halt::Full(last)) => Ok((listing, Some(last))),
             Err(Halt::Failed(error)) => Err(error),
         }
     }
@@ -72,7 +74,8 @@ impl S3Objects {
         selection: &Selection,
         each: &mut (dyn FnMut(Listing) -> Result<(), E> + Send),
     ) -> Result<(), E> {
-        self.list_parts_after(location, selection, None, each).await
+        self.list_parts_after(location, selection, None, &mut |part, _| each(part))
+            .await
     }
 
     async fn list_parts_after<E: From<StoreError>>(
@@ -80,7 +83,7 @@ impl S3Objects {
         location: &S3Location,
         selection: &Selection,
         after: Option<&str>,
-        each: &mut (dyn FnMut(Listing) -> Result<(), E> + Send),
+        each: &mut (dyn FnMut(Listing, Option<&str>) -> Result<(), E> + Send),
     ) -> Result<(), E> {
         if location.prefix() != location.root() && after.is_none() {
             // Of all keys that begin with it, the prefix itself comes first.
@@ -89,7 +92,7 @@ impl S3Objects {
                 let name = location.prefix().rsplit('/').next().unwrap_or_default();
                 let mut listing = Listing::default();
                 add(&mut listing, location, object, name, selection)?;
-                each(listing)?;
+                each(listing, None)?;
             }
         }
         let mut start = Start {
@@ -106,7 +109,7 @@ impl S3Objects {
                     .unwrap_or_default();
                 add(&mut listing, location, object, below, selection)?;
             }
-            each(listing)?;
+            each(listing, objects.last().and_then(Object::key))?;
             match next {
                 None => return Ok(()),
                 token => start = Start { token, after: None },
