@@ -16,6 +16,12 @@ struct Start<'a> {
     after: Option<&'a str>,
 }
 
+/// What a page holds that is selected, and the last of all of its keys.
+struct Part<'a> {
+    listing: Listing,
+    last: Option<&'a str>,
+}
+
 /// Why a listing ends before its end.
 enum Halt {
     /// Behind this key.
@@ -52,10 +58,13 @@ impl S3Objects {
         (most, listed_most): (usize, u64),
     ) -> Result<(Listing, Option<String>), StoreError> {
         let mut listing = Listing::default();
-        let mut add = |part: Listing, last: Option<&str>| {
-            listing.append(part);
+        let mut add = |part: Part<'_>| {
+            listing.append(part.listing);
             let listed = listing.sources.len() as u64 + listing.hidden + listing.unselected;
-            match last.filter(|_| listing.sources.len() >= most || listed >= listed_most) {
+            match part
+                .last
+                .filter(|_| listing.sources.len() >= most || listed >= listed_most)
+            {
                 Some(last) => Err(Halt::Full(last.to_owned())),
                 None => Ok(()),
             }
@@ -74,7 +83,7 @@ impl S3Objects {
         selection: &Selection,
         each: &mut (dyn FnMut(Listing) -> Result<(), E> + Send),
     ) -> Result<(), E> {
-        self.list_parts_after(location, selection, None, &mut |part, _| each(part))
+        self.list_parts_after(location, selection, None, &mut |part| each(part.listing))
             .await
     }
 
@@ -83,7 +92,7 @@ impl S3Objects {
         location: &S3Location,
         selection: &Selection,
         after: Option<&str>,
-        each: &mut (dyn FnMut(Listing, Option<&str>) -> Result<(), E> + Send),
+        each: &mut (dyn FnMut(Part<'_>) -> Result<(), E> + Send),
     ) -> Result<(), E> {
         if location.prefix() != location.root() && after.is_none() {
             // Of all keys that begin with it, the prefix itself comes first.
@@ -92,7 +101,7 @@ impl S3Objects {
                 let name = location.prefix().rsplit('/').next().unwrap_or_default();
                 let mut listing = Listing::default();
                 add(&mut listing, location, object, name, selection)?;
-                each(listing, None)?;
+                each(Part { listing, last: None })?;
             }
         }
         let mut start = Start {
@@ -109,7 +118,8 @@ impl S3Objects {
                     .unwrap_or_default();
                 add(&mut listing, location, object, below, selection)?;
             }
-            each(listing, objects.last().and_then(Object::key))?;
+            let last = objects.last().and_then(Object::key);
+            each(Part { listing, last })?;
             match next {
                 None => return Ok(()),
                 token => start = Start { token, after: None },
