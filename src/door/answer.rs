@@ -102,6 +102,14 @@ pub(super) fn of_task(ask: &Ask, fates: &Fates) -> (&'static str, String) {
     ("Succeeded", said(words.collect()))
 }
 
+/// The answer of callers that repeat a call as a whole: its numbers, or an error with what failed.
+pub(super) fn whole(call: &Call, fates: &Fates, _partial_batch: bool) -> Result<Value, AnswerError> {
+    if call.asks.iter().all(|ask| ask.succeeded(fates)) {
+        return Ok(Tally::of(call, fates).into());
+    }
+    Err(AnswerError::Objects(Troubles::of(call, fates)))
+}
+
 /// A call in numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {

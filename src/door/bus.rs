@@ -8,15 +8,14 @@
 
 use serde_json::Value;
 
-use super::answer::{AnswerError, Fates, Tally, Troubles};
 use super::unreadable::{RecordFault, Unreadable};
-use super::{Ask, Call, Door, Wanted, notification};
+use super::{Ask, Call, Door, Wanted, answer, notification};
 
 pub(super) const DOOR: Door = Door {
     name: "bus",
     shape: "an EventBridge event of S3 (\"source\": \"aws.s3\" with \"detail-type\" and \"detail\")",
     read: |payload| is_event(payload).then(|| Call::of(&DOOR, vec![read(payload)])),
-    answer,
+    answer: answer::whole,
 };
 
 const SOURCE: &str = "aws.s3";
@@ -57,13 +56,6 @@ fn read_detail(event: &Value) -> Result<Result<Wanted, &str>, RecordFault> {
     let bucket = notification::text(event, "detail.bucket.name", &["detail", "bucket", "name"])?;
     let key = notification::text(event, "detail.object.key", &["detail", "object", "key"])?;
     Ok(Ok(Wanted::checked(bucket, key)?))
-}
-
-fn answer(call: &Call, fates: &Fates, _partial_batch: bool) -> Result<Value, AnswerError> {
-    if call.asks.iter().all(|ask| ask.succeeded(fates)) {
-        return Ok(Tally::of(call, fates).into());
-    }
-    Err(AnswerError::Objects(Troubles::of(call, fates)))
 }
 
 #[cfg(test)]

@@ -11,17 +11,16 @@
 
 use serde_json::Value;
 
-use super::answer::{AnswerError, Fates, Tally, Troubles};
 use super::seen::kind;
 use super::unreadable::{RecordFault, Unreadable};
-use super::{Ask, Call, Door, Wanted, Wish};
+use super::{Ask, Call, Door, Wanted, Wish, answer};
 
 pub(super) const DOOR: Door = Door {
     name: "items",
     shape: "items of a Distributed Map ({\"Items\": [{\"Key\"}], \"BatchInput\": {\"bucket\"}}, or {\"Bucket\", \"Key\"}) or \
             {\"bucket\", \"keys\": []}",
     read,
-    answer,
+    answer: answer::whole,
 };
 
 fn read(payload: &Value) -> Option<Call> {
@@ -95,17 +94,11 @@ fn read_item(item: &Value, bucket: Option<&str>) -> Result<Wanted, RecordFault> 
     Wanted::checked(bucket, key.ok_or(RecordFault::Missing { field: "Key" })?)
 }
 
-fn answer(call: &Call, fates: &Fates, _partial_batch: bool) -> Result<Value, AnswerError> {
-    if call.asks.iter().all(|ask| ask.succeeded(fates)) {
-        return Ok(Tally::of(call, fates).into());
-    }
-    Err(AnswerError::Objects(Troubles::of(call, fates)))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::Fates;
     use super::*;
 
     fn keys(payload: &Value) -> Vec<String> {

@@ -12,17 +12,16 @@
 
 use serde_json::Value;
 
-use super::answer::{AnswerError, Fates, Tally, Troubles};
 use super::seen::{keys_of, kind, quoted};
 use super::unreadable::{RecordFault, Unreadable, VERSION_MAJOR};
-use super::{Ask, Call, Door, Wanted};
+use super::{Ask, Call, Door, Wanted, answer};
 use crate::s3::decode_key;
 
 pub(super) const DOOR: Door = Door {
     name: "notification",
     shape: "an S3 event notification (\"Records\" with \"s3\")",
     read: |payload| is_notification(payload).then(|| Call::of(&DOOR, vec![read("payload", payload)])),
-    answer,
+    answer: answer::whole,
 };
 
 const CREATED: &str = "ObjectCreated";
@@ -158,13 +157,6 @@ impl Ask {
         let name = if room { name } else { OTHER };
         *self.ignored.entry(name.to_owned()).or_default() += 1;
     }
-}
-
-fn answer(call: &Call, fates: &Fates, _partial_batch: bool) -> Result<Value, AnswerError> {
-    if call.asks.iter().all(|ask| ask.succeeded(fates)) {
-        return Ok(Tally::of(call, fates).into());
-    }
-    Err(AnswerError::Objects(Troubles::of(call, fates)))
 }
 
 #[cfg(test)]

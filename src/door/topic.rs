@@ -8,14 +8,13 @@
 
 use serde_json::Value;
 
-use super::answer::{AnswerError, Fates, Tally, Troubles};
-use super::{Ask, Call, Door, body};
+use super::{Ask, Call, Door, answer, body};
 
 pub(super) const DOOR: Door = Door {
     name: "topic",
     shape: "SNS messages (\"Records\" with \"Sns\") whose \"Message\" is such a notification",
     read,
-    answer,
+    answer: answer::whole,
 };
 
 /// Told from notifications and messages of a queue by `Sns`.
@@ -35,18 +34,11 @@ fn read_message(record: &Value) -> Ask {
     }
 }
 
-fn answer(call: &Call, fates: &Fates, _partial_batch: bool) -> Result<Value, AnswerError> {
-    if call.asks.iter().all(|ask| ask.succeeded(fates)) {
-        return Ok(Tally::of(call, fates).into());
-    }
-    Err(AnswerError::Objects(Troubles::of(call, fates)))
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::super::answer::Fate;
+    use super::super::answer::{Fate, Fates};
     use super::super::tests::created;
     use super::*;
 
